@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sensor: probes what the kernel allows, loads and attaches the programs of the best tier, and reads the two
+ * lanes. bpf-backend.c is the only file of the project that includes libbpf; replay-backend.c feeds recorded lanes
+ * through the same calls, without a kernel and without root.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "track/ledger.h"
+
+enum sensor_tier {
+	SENSOR_TIER_NONE = 0,
+	SENSOR_TIER_TRACEPOINT, /* BTF raw tracepoints */
+	SENSOR_TIER_LSM,        /* and LSM, fentry */
+};
+const char *sensor_tier_name(enum sensor_tier tier); /* "none", "tracepoint", "lsm" */
+
+struct sensor_options {
+	uint64_t critical_bytes;  /* ring sizes: powers of two, at least a page; 0: default */
+	uint64_t bulk_bytes;
+	enum sensor_tier tier;    /* NONE: the best there is; else exactly this one, or an error */
+	uint16_t dns_ports[HD_MAX_DNS_PORTS]; /* besides 53; 0 ends */
+};
+
+/* One hook as doctor and the session line show it. */
+struct sensor_hook {
+	const char *name;     /* "tp_btf/sys_exit" */
+	const char *provides; /* what it sees, in words */
+	enum sensor_tier tier;
+	bool attached;
+	char why_not[160];    /* when not attached */
+};
+
+struct sensor;
+
+/* Frame is valid during the call only. Negative errno stops the poll and is returned from it. */
+typedef int (*sensor_frame_fn)(void *context, const void *frame, size_t size);
+
+/* Probes, loads, attaches; captures nothing yet. Errors: -EPERM, -ENOSYS (no BTF, too old), ..., with the text. */
+int sensor_open(const struct sensor_options *options, struct sensor **ret, struct err *err);
+void sensor_free(struct sensor *s); /* detaches; NULL is fine */
+DEFINE_CLEANUP(struct sensor *, sensor_free);
+
+/* Replays a recording instead (see sensor_record): every other call works the same. */
+int sensor_open_replay(const char *path, struct sensor **ret, struct err *err);
+
+/* Writes every frame read from now on, raw, to fd (borrowed), so that sensor_open_replay can feed it again. */
+int sensor_record(struct sensor *s, int fd);
+
+/*
+ * Capture begins: the cgroup subtree at cgroup_path (a directory of the v2 hierarchy), and all descendants of what
+ * runs in it. With pids: these processes, with all their threads and living descendants, as well. Either may be
+ * empty (NULL, 0), not both. self is a pid whose process is never captured (0: the caller's).
+ */
+int sensor_follow(struct sensor *s, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err);
+
+/*
+ * Reads what is there, in order of time over both lanes, then waits up to timeout_ms for more if nothing was.
+ * Returns the number of frames given to fn, 0 after a quiet timeout, negative errno. *at_end is set by a replay.
+ */
+int sensor_poll(struct sensor *s, int timeout_ms, sensor_frame_fn fn, void *context, bool *at_end);
+
+/* Readable when a lane wants attention; for a caller's own epoll. -1: none. */
+int sensor_fd(const struct sensor *s);
+
+/* Makes the kernel hand over its folds (all = false: those older than a second). */
+int sensor_flush(struct sensor *s, bool all);
+
+/* The kernel side's counts: made, folded, lost; delivered is frames submitted. */
+int sensor_ledger(struct sensor *s, struct ledger *ret);
+
+enum sensor_tier sensor_tier(const struct sensor *s);
+/* Returns the number of hooks; *ret borrowed. */
+size_t sensor_hooks(const struct sensor *s, const struct sensor_hook **ret);
+/* What this tier can't see, one sentence each; NULL-terminated, static. */
+const char *const *sensor_blind(const struct sensor *s);
+
+/* What doctor prints, without loading anything it need not. Always fills *ret. */
+struct sensor_probe {
+	char kernel[128];
+	char lockdown[32];     /* "none", "integrity", "confidentiality", "unknown" */
+	bool btf, root, bpf, ringbuf, lsm, fentry, cgroup2;
+	char lsm_why[160], fentry_why[160], bpf_why[160];
+	char cgroup2_mount[128];
+	enum sensor_tier best;
+};
+void sensor_probe(struct sensor_probe *ret);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a session rests: one SQLite file a session, $HEDDLE_HOME/sessions/<uuid>.db (WAL, one writer, STRICT tables,
+ * user_version = STORE_SCHEMA), so that two runs never wait for each other and a damaged file costs one session.
+ * The writer holds a lock on the file's .lock neighbour: an unended session whose lock is free was interrupted.
+ * Events are kept as the JSON line that was printed, beside the columns that queries need.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "event/event.h"
+
+#define STORE_SCHEMA 1
+
+/* $HEDDLE_HOME, /var/lib/heddle for root, $XDG_STATE_HOME/heddle or ~/.local/state/heddle. */
+int store_home(char *ret, size_t size, struct err *err);
+
+struct store_writer;
+
+struct store_session {
+	char id[37];            /* UUIDv7 */
+	int64_t started_ns;     /* UTC */
+	int64_t ended_ns;       /* 0: not ended */
+	const char *command;    /* one line for people; borrowed (writer) or owned by the reader until the next step */
+	const char *start_line; /* the "session" "start" JSON line */
+	const char *end_line;   /* NULL until ended */
+	const char *ledger_line;
+	uint64_t events;
+	int exit_status;        /* as run returned it; -1: unknown */
+	enum { STORE_RUNNING, STORE_ENDED, STORE_INTERRUPTED, STORE_UNREADABLE } state;
+	const char *why;        /* STORE_UNREADABLE: what is wrong (corrupt, newer version) */
+};
+
+/* A new UUIDv7 (RFC 9562) as text. */
+void store_new_id(char ret[37]);
+
+/* Creates the file and writes the session row. Fails with a text naming the directory when it can't be written. */
+int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err);
+/* Queues one line; commits by itself every 2,000 rows or `store_writer_commit`. type 0: session, gap, ledger lines. */
+int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns, unsigned type, uint32_t pid,
+		     const char *process, struct bytes line, struct err *err);
+int store_writer_commit(struct store_writer *w, struct err *err);
+/* Ends the session: end and ledger lines, status; checkpoints the WAL; closes. */
+int store_writer_end(struct store_writer *w, const struct store_session *session, struct err *err);
+void store_writer_free(struct store_writer *w); /* without end: leaves it to be seen as interrupted */
+DEFINE_CLEANUP(struct store_writer *, store_writer_free);
+
+/* Calls fn for each session, newest first; fn returns non-zero to stop. Unreadable files are given with state and why. */
+int store_sessions(const char *home, int (*fn)(void *context, const struct store_session *s), void *context, struct err *err);
+
+/*
+ * Finds one: "last", a whole id, or an unambiguous prefix of at least 4 characters. Fills id.
+ * -ENOENT, -EEXIST (ambiguous) with a text that says what to do.
+ */
+int store_find(const char *home, const char *name, char ret_id[37], struct err *err);
+
+struct store_reader;
+int store_reader_open(const char *home, const char *id, struct store_reader **ret, struct err *err);
+void store_reader_free(struct store_reader *r);
+DEFINE_CLEANUP(struct store_reader *, store_reader_free);
+/* Borrowed until the reader closes. */
+const struct store_session *store_reader_session(struct store_reader *r);
+
+struct store_filter {
+	uint32_t types;        /* bit (1 << enum hd_type); 0: all event types and the lines that are no events */
+	int64_t since_ns, until_ns; /* UTC; 0: open */
+	uint32_t pid;          /* 0: any */
+	uint64_t after;        /* only sequence numbers above this */
+	uint64_t limit;        /* 0: none */
+};
+struct store_row {
+	uint64_t sequence;
+	int64_t time_ns;
+	unsigned type;
+	uint32_t pid;
+	const char *process;
+	struct bytes line;
+};
+/* Calls fn in order of sequence; fn returns non-zero to stop (that value is returned). */
+int store_events(struct store_reader *r, const struct store_filter *filter,
+		 int (*fn)(void *context, const struct store_row *row), void *context, struct err *err);
+/* Re-reads whether the session has ended (for --follow). */
+int store_reader_refresh(struct store_reader *r, struct err *err);

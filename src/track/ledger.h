@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exact counts by lane and type. made == delivered + folded + lost, for each. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/json.h"
+#include "wire/event.h"
+
+struct ledger_row {
+	uint64_t made;      /* operations the kernel side saw */
+	uint64_t delivered; /* events printed */
+	uint64_t folded;    /* operations inside another's event */
+	uint64_t lost;      /* operations whose frame found a lane full, or that could not be stored */
+};
+
+struct ledger {
+	struct ledger_row rows[HD_LANE_MAX][HD_TYPE_EVENT_MAX + 1]; /* by lane, then enum hd_type */
+};
+
+/* The lane that carries a type: fixed per type. */
+enum hd_lane ledger_lane(enum hd_type type);
+uint64_t ledger_lost(const struct ledger *l);
+/* First type whose row does not balance, 0 when all do. */
+unsigned ledger_unbalanced(const struct ledger *l);
+/* Writes {"critical":{"process_exec":{"made":..},..},"bulk":{..}}; types with nothing made are left out. */
+void ledger_write(const struct ledger *l, struct json *j);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One session's memory: turns frames from the lanes into finished events. It knows processes (who, which image),
+ * files by file_id (so that a fold has a path), DNS answers (so that a connect has a host name), TCP streams of
+ * port 53, cgroup paths, and it folds. Single-threaded. Every table has a cap; what is evicted is counted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "event/event.h"
+#include "track/ledger.h"
+
+struct tracker;
+
+/* Takes a finished event. Negative errno stops the push that made it and is returned from there. */
+typedef int (*tracker_sink)(void *context, const struct event *e);
+
+struct tracker_options {
+	const char *session;          /* UUID text; borrowed for the tracker's life */
+	const char *boot8;            /* first eight hex digits of the boot id */
+	int64_t time_offset_ns;       /* CLOCK_REALTIME minus CLOCK_BOOTTIME, at session start */
+	const char *cgroup_root;      /* mount of the v2 hierarchy, or NULL: no cgroup paths */
+	uint64_t fold_ns;             /* how long a fold may wait; 1 s in production */
+	const uint16_t *dns_ports;    /* 0 ends the list; NULL: 53 */
+	tracker_sink sink;
+	void *context;
+};
+
+int tracker_new(const struct tracker_options *options, struct tracker **ret, struct err *err);
+void tracker_free(struct tracker *t); /* NULL is fine; does not flush */
+DEFINE_CLEANUP(struct tracker *, tracker_free);
+
+/* Tells of a process that runs already (attach, and the first one of run). Strings are copied; exe may be unset. */
+int tracker_seed(struct tracker *t, uint32_t pid, uint64_t start_ns, uint32_t ppid, struct bytes comm, struct bytes exe);
+
+/* One frame from a lane. A frame that does not decode is counted (tracker_malformed) and is no error. */
+int tracker_push(struct tracker *t, const void *frame, size_t size);
+
+/* Flushes folds that are due at now_ns (CLOCK_BOOTTIME); call at least once a second. */
+int tracker_tick(struct tracker *t, uint64_t now_ns);
+
+/* Flushes everything: the session ends. */
+int tracker_finish(struct tracker *t);
+
+/* The next sequence number; session, gap and ledger lines take theirs here too. */
+uint64_t tracker_next_sequence(struct tracker *t);
+
+/* What this side did with frames: folded further, or split (TCP segments). Add to the kernel's ledger. */
+const struct ledger *tracker_ledger(const struct tracker *t);
+uint64_t tracker_malformed(const struct tracker *t);
