@@ -15,7 +15,8 @@
 struct json {
 	struct buf *out;
 	unsigned depth;
-	bool first[JSON_DEPTH_MAX];
+	bool first[JSON_DEPTH_MAX]; /* nothing written yet at this depth */
+	bool array[JSON_DEPTH_MAX];
 	bool after_key;
 };
 
@@ -29,6 +30,7 @@ void json_int(struct json *j, int64_t value);
 void json_uint(struct json *j, uint64_t value); /* over 2^53: a hex string "0x.." */
 void json_hex(struct json *j, uint64_t value);  /* always a hex string */
 void json_bool(struct json *j, bool value);
+/* Our own text; what is no UTF-8 becomes U+FFFD. Agent strings go through json_bytes instead. */
 void json_string(struct json *j, const char *text);
 void json_raw(struct json *j, const char *text, size_t length); /* a whole JSON value, already encoded */
 
@@ -36,6 +38,6 @@ void json_raw(struct json *j, const char *text, size_t length); /* a whole JSON 
  * Writes bytes as a string that is always valid JSON and harmless in a terminal: bytes that are not UTF-8 and
  * control characters (C0, DEL, C1, and the bidirectional and line-separator formatting characters) become the four
  * characters \xNN (in JSON: "\\xNN") a byte, and a backslash in the original is doubled. So the original can be had
- * back. Returns true when anything but plain text was escaped (the caller lists the field in `escaped`).
+ * back. Returns true when the text differs from the original (the caller lists the field in `escaped`).
  */
 bool json_bytes(struct json *j, const void *data, size_t length);
