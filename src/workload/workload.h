@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,28 +19,49 @@ struct workload_options {
 	char *const *argv;     /* NULL-terminated; argv[0] is searched in PATH unless it has a slash */
 	const char *user;      /* run as this user (name or uid), NULL: as we are */
 	const char *directory; /* start there, NULL: here */
+	const sigset_t *mask;  /* the command's signal mask, NULL: as ours is now */
+	bool ignore_sigchld;   /* SIGCHLD was ignored when we were started, so the command must have it so */
 };
 
 /*
- * Creates the cgroup and forks the command up to its gate (it holds no descriptor of ours beyond the standard streams).
+ * Resolves argv[0] as workload_start will, into ret (size bytes). A relative name is relative to options->directory.
+ * Errors: -ENOENT, -EACCES (not executable), others, with text.
+ */
+int workload_find_program(const struct workload_options *options, char *ret, size_t size, struct err *err);
+
+/*
+ * Creates the cgroup and forks the command up to its gate (it holds no descriptor of ours beyond the standard streams;
+ * those that were inherited without close-on-exec stay). Also removes the cgroups of sessions that died.
  * Errors: -ENOENT / -EACCES for a command that can't be found or executed (checked here, before anything runs),
  * others with text.
  */
 int workload_start(const struct workload_options *options, struct workload **ret, struct err *err);
-void workload_free(struct workload *w); /* removes the cgroup when empty; NULL is fine */
+
+/*
+ * Another process's handle on a cgroup: that of a workload some other process started, or one that attach follows.
+ * With own, workload_free removes it when empty; without, it is only counted.
+ */
+int workload_adopt(const char *cgroup, bool own, struct workload **ret, struct err *err);
+
+void workload_free(struct workload *w); /* removes the cgroup when empty; NULL is fine. Kills a child still at its gate */
 DEFINE_CLEANUP(struct workload *, workload_free);
 
 /* Lets it exec. */
 int workload_release(struct workload *w, struct err *err);
 
+/* Once the child has ended: 0, or the negative errno that kept it from executing the program. */
+int workload_exec_error(const struct workload *w);
+
 pid_t workload_pid(const struct workload *w);
 const char *workload_cgroup(const struct workload *w); /* absolute directory, "" when there is no v2 hierarchy */
 const char *workload_program(const struct workload *w); /* what will be executed: resolved path */
 
-/* How many tasks are in the cgroup subtree now; negative errno. */
+/* How many processes are in the cgroup subtree now; negative errno (-ENOENT: it is gone). */
 int workload_populated(const struct workload *w);
 /* Kills what is left in it (cgroup.kill, else by pid, twice). Returns how many were found. */
 int workload_kill(struct workload *w);
+/* The most memory the subtree ever held, in bytes; 0 where the v2 hierarchy has no memory controller. */
+uint64_t workload_memory_peak(const struct workload *w);
 
 /* The v2 mount point into ret (size bytes): searched in /proc/self/mountinfo. -ENOENT: none. */
 int workload_cgroup2_mount(char *ret, size_t size);
