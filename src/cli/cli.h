@@ -108,7 +108,7 @@ const char *term_off(bool color);
  * that are not UTF-8 become \xNN. Backslashes stay, because events are escaped already.
  */
 void term_text(struct buf *out, const char *text, size_t length);
-/* Columns that valid UTF-8 text takes; wide characters count two, combining ones none. */
+/* Columns that UTF-8 text takes: wide characters two, combining ones none. Needs a UTF-8 LC_CTYPE (main sets it). */
 unsigned term_columns(const char *text, size_t length);
 /* Bytes of text that fit in so many columns. */
 size_t term_fit(const char *text, size_t length, unsigned columns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The terminal: whether it wants colours, how wide it is, and text that can't harm it. */
+#include "base/text.h"
 #include "cli/cli.h"
 
 #include <string.h>
@@ -48,85 +49,54 @@ const char *term_off(bool color)
 	return color ? "\x1b[0m" : "";
 }
 
-/* Length of the UTF-8 sequence at text and its code point; 0 when it is none. */
-static size_t decode(const unsigned char *text, size_t length, uint32_t *ret)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char c = text[0];
-	size_t n = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
-
-	if (n == 0 || n > length)
-		return 0;
-	uint32_t point = n == 1 ? c : c & (0xffU >> (n + 1));
-	for (size_t i = 1; i < n; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		point = point << 6 | (text[i] & 0x3fU);
-	}
-	if (point < least[n] || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff))
-		return 0;
-	*ret = point;
-	return n;
-}
-
-static bool harmful(uint32_t point)
-{
-	return point < 0x20 || (point >= 0x7f && point <= 0x9f) || point == 0x061c ||
-	       (point >= 0x200e && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
-	       (point >= 0x2066 && point <= 0x2069);
-}
-
 void term_text(struct buf *out, const char *text, size_t length)
 {
-	const unsigned char *bytes = (const unsigned char *)text;
-
 	for (size_t i = 0; i < length;) {
-		uint32_t point = 0;
-		size_t n = decode(bytes + i, length - i, &point);
+		bool plain;
+		size_t n = text_next(text + i, length - i, &plain);
 
-		if (n > 0 && !harmful(point)) {
+		if (plain)
 			buf_add(out, text + i, n);
-			i += n;
-			continue;
-		}
-		for (size_t end = i + MAX(n, (size_t)1); i < end; i++)
-			buf_addf(out, "\\x%02x", bytes[i]);
+		for (size_t k = 0; k < n && !plain; k++)
+			buf_addf(out, "\\x%02x", (unsigned)(unsigned char)text[i + k]);
+		i += n;
 	}
 }
 
-static unsigned columns_of(uint32_t point)
+/* Columns of the character at text, whose size goes to *ret_size. */
+static unsigned columns_of(const char *text, size_t length, size_t *ret_size)
 {
-	int width = point < 0x7f ? 1 : wcwidth((wchar_t)point);
+	bool plain;
+	size_t n = *ret_size = text_next(text, length, &plain);
+	uint32_t point = (unsigned char)text[0];
 
+	if (n == 1 || !plain)
+		return 1;
+	point &= 0xffU >> (n + 1);
+	for (size_t i = 1; i < n; i++)
+		point = point << 6 | ((unsigned char)text[i] & 0x3fU);
+	int width = wcwidth((wchar_t)point);
 	return width < 0 ? 1 : (unsigned)width;
 }
 
 unsigned term_columns(const char *text, size_t length)
 {
 	unsigned columns = 0;
+	size_t n;
 
-	for (size_t i = 0; i < length;) {
-		uint32_t point = '?';
-		size_t n = decode((const unsigned char *)text + i, length - i, &point);
-
-		columns += columns_of(point);
-		i += MAX(n, (size_t)1);
-	}
+	for (size_t i = 0; i < length; i += n)
+		columns += columns_of(text + i, length - i, &n);
 	return columns;
 }
 
 size_t term_fit(const char *text, size_t length, unsigned columns)
 {
-	size_t i = 0;
+	size_t i = 0, n;
 
-	for (unsigned used = 0; i < length;) {
-		uint32_t point = '?';
-		size_t n = decode((const unsigned char *)text + i, length - i, &point);
-
-		used += columns_of(point);
+	for (unsigned used = 0; i < length; i += n) {
+		used += columns_of(text + i, length - i, &n);
 		if (used > columns)
 			break;
-		i += MAX(n, (size_t)1);
 	}
 	return i;
 }

@@ -24,7 +24,7 @@ struct store_session {
 	char id[37];            /* UUIDv7 */
 	int64_t started_ns;     /* UTC */
 	int64_t ended_ns;       /* 0: not ended */
-	const char *command;    /* one line for people; borrowed (writer) or owned by the reader until the next step */
+	const char *command;    /* one line for people; all strings: the writer borrows, the reader owns until refresh or free */
 	const char *start_line; /* the "session" "start" JSON line */
 	const char *end_line;   /* NULL until ended */
 	const char *ledger_line;
@@ -39,16 +39,28 @@ void store_new_id(char ret[37]);
 
 /* Creates the file and writes the session row. Fails with a text naming the directory when it can't be written. */
 int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err);
-/* Queues one line; commits by itself every 2,000 rows or `store_writer_commit`. type 0: session, gap, ledger lines. */
+/*
+ * Queues one line; commits by itself every 2,000 rows or `store_writer_commit`. type 0: session, gap, ledger lines.
+ * An error loses every line since the last commit, counted in store_writer_lost; the writer stays usable and tries the
+ * disk again after a second, until then it refuses at once.
+ */
 int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns, unsigned type, uint32_t pid,
 		     const char *process, struct bytes line, struct err *err);
 int store_writer_commit(struct store_writer *w, struct err *err);
-/* Ends the session: end and ledger lines, status; checkpoints the WAL; closes. */
+/* Lines given to add that are not and will not be in the store, by type; HD_TYPE_EVENT_MAX + 1 counts, borrowed. */
+const uint64_t *store_writer_lost(const struct store_writer *w);
+/*
+ * Ends the session: end and ledger lines (kept in the session row beside the lines that were added), status;
+ * checkpoints the WAL; closes the file, but does not free the writer. The count of events is the writer's own.
+ */
 int store_writer_end(struct store_writer *w, const struct store_session *session, struct err *err);
 void store_writer_free(struct store_writer *w); /* without end: leaves it to be seen as interrupted */
 DEFINE_CLEANUP(struct store_writer *, store_writer_free);
 
-/* Calls fn for each session, newest first; fn returns non-zero to stop. Unreadable files are given with state and why. */
+/*
+ * Calls fn for each session, newest first; fn returns non-zero to stop, and that is returned. Unreadable files are
+ * given with state and why. No directory yet: no session.
+ */
 int store_sessions(const char *home, int (*fn)(void *context, const struct store_session *s), void *context, struct err *err);
 
 /*
@@ -57,11 +69,15 @@ int store_sessions(const char *home, int (*fn)(void *context, const struct store
  */
 int store_find(const char *home, const char *name, char ret_id[37], struct err *err);
 
+/* Removes a session for good. -EBUSY while it runs; a damaged one can be removed too. */
+int store_delete(const char *home, const char *id, struct err *err);
+
 struct store_reader;
+/* Also -EUCLEAN (damaged), -ENOTSUP (a newer version), each with a text that names the file and says what to do. */
 int store_reader_open(const char *home, const char *id, struct store_reader **ret, struct err *err);
 void store_reader_free(struct store_reader *r);
 DEFINE_CLEANUP(struct store_reader *, store_reader_free);
-/* Borrowed until the reader closes. */
+/* Borrowed until refresh or free. */
 const struct store_session *store_reader_session(struct store_reader *r);
 
 struct store_filter {
