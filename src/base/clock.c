@@ -58,9 +58,10 @@ const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
 	}
 	t = seconds;
 	(void)gmtime_r(&t, &tm);
-	(void)snprintf(ret, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ", (unsigned)(tm.tm_year + 1900) % 10000,
-		       (unsigned)(tm.tm_mon + 1) % 100, (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100,
-		       (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100, (unsigned)ns);
+	(void)snprintf(ret, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
+		       (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+		       (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		       (unsigned)tm.tm_sec % 100, (unsigned)ns);
 	return ret;
 }
 
@@ -135,7 +136,8 @@ static int parse_stamp(const char *text, int64_t *ret_ns)
 	int64_t ns, zone, value;
 	struct tm tm = { 0 };
 
-	if (!take_digits(&text, 4, '-', &year) || !take_digits(&text, 2, '-', &month) || !take_digits(&text, 2, 0, &day))
+	if (!take_digits(&text, 4, '-', &year) || !take_digits(&text, 2, '-', &month) ||
+	    !take_digits(&text, 2, 0, &day))
 		return -EINVAL;
 	if (*text != 'T' && *text != 't' && *text != ' ')
 		return -EINVAL;
@@ -143,7 +145,8 @@ static int parse_stamp(const char *text, int64_t *ret_ns)
 	if (!take_digits(&text, 2, ':', &hour) || !take_digits(&text, 2, ':', &minute) ||
 	    !take_digits(&text, 2, 0, &second) || !take_fraction(&text, &ns) || !take_zone(&text, &zone) || *text)
 		return -EINVAL;
-	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 || second > 60)
+	if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
+	    second > 60)
 		return -EINVAL;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
@@ -187,7 +190,8 @@ int clock_parse_duration(const char *text, int64_t *ret_ns)
 		if (*text < '0' || *text > '9')
 			return -EINVAL;
 		for (; *text >= '0' && *text <= '9'; text++) {
-			if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *text - '0', &value))
+			if (__builtin_mul_overflow(value, 10, &value) ||
+			    __builtin_add_overflow(value, *text - '0', &value))
 				return -ERANGE;
 		}
 		length = strspn(text, "abcdefghijklmnopqrstuvwxyz");

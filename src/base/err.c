@@ -33,7 +33,8 @@ int err_errno(struct err *err, int code, const char *format, ...)
 		(void)vsnprintf(err->text, sizeof(err->text), format, ap);
 		va_end(ap);
 		used = strlen(err->text);
-		(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerrordesc_np(code) ?: "unknown error");
+		(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s",
+			       strerrordesc_np(code) ?: "unknown error");
 	}
 	return -code;
 }

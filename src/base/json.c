@@ -88,13 +88,15 @@ static void json_add_text(struct json *j, const char *text, size_t length)
 		if (plain)
 			buf_add(j->out, (const char[]){ '\\', (char)c }, 2);
 		else if (c < 0x80)
-			buf_add(j->out, (const char[]){ '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] }, 6);
+			buf_add(j->out, (const char[]){ '\\', 'u', '0', '0', hex_digits[c >> 4], hex_digits[c & 15] },
+				6);
 		else if (size == 1)
 			buf_adds(j->out, "\\ufffd");
 		else if (size == 2)
 			buf_addf(j->out, "\\u%04x", (unsigned)((c & 0x1f) << 6 | (text[i + 1] & 0x3f)));
 		else
-			buf_addf(j->out, "\\u%04x", (unsigned)((c & 0x0f) << 12 | (text[i + 1] & 0x3f) << 6 | (text[i + 2] & 0x3f)));
+			buf_addf(j->out, "\\u%04x",
+				 (unsigned)((c & 0x0f) << 12 | (text[i + 1] & 0x3f) << 6 | (text[i + 2] & 0x3f)));
 		i += size;
 		run = i;
 	}
@@ -197,7 +199,8 @@ bool json_bytes(struct json *j, const void *data, size_t length)
 			for (size_t k = 0; !plain && k < size; k++) {
 				uint8_t c = p[i + k];
 
-				buf_add(j->out, (const char[]){ '\\', '\\', 'x', hex_digits[c >> 4], hex_digits[c & 15] }, 5);
+				buf_add(j->out,
+					(const char[]){ '\\', '\\', 'x', hex_digits[c >> 4], hex_digits[c & 15] }, 5);
 			}
 		}
 		i += size;

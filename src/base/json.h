@@ -12,6 +12,9 @@
 
 #define JSON_DEPTH_MAX 16
 
+/* Hidden, so that a program which loads libjansson keeps its functions and ours apart. */
+#pragma GCC visibility push(hidden)
+
 struct json {
 	struct buf *out;
 	unsigned depth;
@@ -41,3 +44,5 @@ void json_raw(struct json *j, const char *text, size_t length); /* a whole JSON 
  * back. Returns true when the text differs from the original (the caller lists the field in `escaped`).
  */
 bool json_bytes(struct json *j, const void *data, size_t length);
+
+#pragma GCC visibility pop
