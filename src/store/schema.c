@@ -44,6 +44,22 @@ int store_schema_create(sqlite3 *db)
 	return sqlite3_exec(db, schema, NULL, NULL, NULL);
 }
 
+/* What the kernel said last about the log or the database, 0 when unknown. */
+static int file_errno(sqlite3 *db)
+{
+	static const int which[] = { SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(which); i++) {
+		sqlite3_file *file = NULL;
+		int code = 0;
+
+		if (sqlite3_file_control(db, "main", which[i], &file) == SQLITE_OK && file && file->pMethods &&
+		    file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code) == SQLITE_OK && code)
+			return code;
+	}
+	return 0;
+}
+
 static int errno_of(sqlite3 *db)
 {
 	int system = sqlite3_system_errno(db);
@@ -61,6 +77,9 @@ static int errno_of(sqlite3 *db)
 	case SQLITE_ERROR: /* a table or column that should be there is not */
 	case SQLITE_MISMATCH:
 		return EUCLEAN;
+	case SQLITE_IOERR:
+		system = file_errno(db) ? file_errno(db) : system;
+		return system ? system : EIO;
 	case SQLITE_READONLY:
 		return system ? system : EROFS;
 	default:
@@ -158,10 +177,11 @@ int store_open_read(const char *path, sqlite3 **ret, struct err *err)
 	int r = open_one(path, "mode=ro", "PRAGMA cell_size_check = ON", ret, &first);
 	/*
 	 * A directory that can't be written has no room for the shared index of the write-ahead log. Nobody else can
-	 * be writing there either: read with an index of our own in memory, which still sees what the log holds.
+	 * be writing there either: read without locks and with an index of our own in memory, so that what the log
+	 * holds is still seen (SQLite's "immutable" would leave it out).
 	 */
 	if (r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO || r == -ENOENT)
-		r = open_one(path, "mode=ro&nolock=1", "PRAGMA locking_mode = EXCLUSIVE", ret, NULL);
+		r = open_one(path, "mode=ro&vfs=unix-none", "PRAGMA locking_mode = EXCLUSIVE", ret, NULL);
 	if (r < 0 && err)
 		*err = first;
 	return r < 0 ? -first.code : 0;

@@ -301,9 +301,13 @@ int store_writer_end(struct store_writer *w, const struct store_session *session
 	if (sqlite3_step(update) != SQLITE_DONE)
 		return store_sql_error(w->db, "write", w->path, err);
 	sqlite3_finalize(TAKE_PTR(update));
-	/* A reader may hold the log: then it stays, and the next one reads it as well. */
+	/*
+	 * The log goes into the file, and the file needs none from now on, so that reading leaves nothing beside it. While
+	 * a reader has it open the log stays, which costs nothing but its space.
+	 */
 	(void)sqlite3_busy_timeout(w->db, 0);
 	(void)sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_exec(w->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
 	close_database(w);
 	(void)unlink(w->lock_path);
 	close_fd(&w->lock_fd);
