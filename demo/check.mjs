@@ -14,7 +14,8 @@ const work = path.join(state, 'work');
 const heddle = path.join(build, 'heddle');
 const ports = JSON.parse(readFileSync(path.join(state, 'ports.json'), 'utf8'));
 
-const lines = readFileSync(path.join(state, 'events.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+const parse = (text) => text.trimEnd().split('\n').map((line) => JSON.parse(line));
+const lines = parse(readFileSync(path.join(state, 'events.jsonl'), 'utf8'));
 const session = lines[0].session;
 const inWork = (name) => path.join(work, name);
 const read = (name) => (existsSync(inWork(name)) ? readFileSync(inWork(name), 'utf8') : '');
@@ -36,7 +37,7 @@ const report = (() => {
 	JSON.parse(text);
 	return text;
 })();
-const stored = ask('events', session, '--format', 'json').trimEnd().split('\n').map((line) => JSON.parse(line));
+const stored = parse(ask('events', session, '--format', 'json'));
 const missing = ran('count', (args) => args[1] === 'data/missing.txt')[0];
 
 const checks = {

@@ -18,7 +18,10 @@ const MODEL = 'scripted';
 const work = path.resolve(process.argv[2] ?? '.');
 const inWork = (...parts) => path.join(work, ...parts);
 
-const shell = (command, description) => ({ name: 'run_shell_command', args: { command, description, is_background: false } });
+const shell = (command, description) => ({
+	name: 'run_shell_command',
+	args: { command, description, is_background: false },
+});
 
 const FETCH = `import { Resolver } from 'node:dns/promises';
 import { get } from 'node:http';

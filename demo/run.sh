@@ -61,7 +61,7 @@ find_node() {
 }
 
 prepare() {
-	rm -rf "$state/home" "$state/work" "$state/bin" "$state/events.jsonl"
+	rm -rf "${state:?}/home" "${state:?}/work" "${state:?}/bin" "${state:?}/events.jsonl"
 	mkdir -p "$state/home/.qwen" "$state/bin"
 	cp -r "$here/project" "$state/work"
 	ln -s "$node" "$state/bin/node"
