@@ -153,7 +153,7 @@ static void seed_random_and_clock(void)
 		fclose(file);
 	if (fd >= 0)
 		close(fd);
-	now.tv_sec = getenv("vm_time") ? atoll(getenv("vm_time")) : 0;
+	now.tv_sec = getenv("vm_time") ? strtoll(getenv("vm_time"), NULL, 10) : 0;
 	if (now.tv_sec > 0 && clock_settime(CLOCK_REALTIME, &now) < 0)
 		tell("warning clock: %s\n", strerror(errno));
 }
