@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The judge's hands: runs each family under heddle, with its DNS server and a noisy neighbour outside the workload. */
+#include "kernel-test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct run {
+	const struct judge_options *options;
+	char base[256];     /* scratch directory of all runs */
+	char facts[320], json[320], complaints[320], work[320];
+	unsigned dns_port;
+};
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
+{
+	(void)st;
+	(void)kind;
+	(void)f;
+	(void)remove(path);
+	return 0;
+}
+
+static void remove_tree(const char *path)
+{
+	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+/* Opens, forks and connects all the time; nothing of it may ever show. */
+static pid_t neighbour_start(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "neighbour");
+	for (;;) {
+		int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+		int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(0);
+		(void)connect(s, (struct sockaddr *)&a, sizeof(a));
+		(void)close(fd);
+		(void)close(s);
+		(void)waitpid(child, NULL, 0);
+		(void)usleep(1000);
+	}
+}
+
+static void exec_heddle(const struct run *r, const char *family, const char *option, int out)
+{
+	const char *argv[24];
+	char port[16];
+	size_t n = 0;
+	int err = open(r->complaints, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	(void)snprintf(port, sizeof(port), "%u", r->dns_port);
+	argv[n++] = r->options->heddle;
+	argv[n++] = "run";
+	argv[n++] = "--json";
+	argv[n++] = r->json;
+	argv[n++] = "--quiet";
+	argv[n++] = "--no-store";
+	if (r->options->tier) {
+		argv[n++] = "--tier";
+		argv[n++] = r->options->tier;
+	}
+	if (r->dns_port != 53) {
+		argv[n++] = "--dns-port";
+		argv[n++] = port;
+	}
+	if (option)
+		argv[n++] = option;
+	argv[n++] = "--";
+	argv[n++] = r->options->self;
+	argv[n++] = "--base";
+	argv[n++] = r->work;
+	argv[n++] = "--dns-port";
+	argv[n++] = port;
+	argv[n++] = "--act";
+	argv[n++] = family;
+	argv[n] = NULL;
+	(void)dup2(out, STDOUT_FILENO);
+	(void)dup2(err, STDERR_FILENO);
+	(void)execv(argv[0], (char *const *)argv);
+	(void)dprintf(STDERR_FILENO, "can't execute %s: %s\n", argv[0], strerror(errno));
+	_exit(125);
+}
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* Copies what the workload prints to the facts file until its end or the limit; false: too late. */
+static bool collect(int in, const char *path, unsigned limit)
+{
+	int64_t end = monotonic_ms() + limit * 1000LL, left;
+	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct pollfd p = { in, POLLIN, 0 };
+	bool done = false;
+	char block[65536];
+	ssize_t n;
+
+	while (!done && (left = end - monotonic_ms()) > 0) {
+		if (poll(&p, 1, (int)left) <= 0)
+			continue;
+		n = read(in, block, sizeof(block));
+		done = n <= 0;
+		if (n > 0 && write(out, block, (size_t)n) != n)
+			break;
+	}
+	(void)close(out);
+	return done;
+}
+
+static void show_complaints(const char *path)
+{
+	char line[400];
+	FILE *f = fopen(path, "re");
+
+	for (int i = 0; f && i < 20 && fgets(line, sizeof(line), f); i++) {
+		line[strcspn(line, "\n")] = '\0';
+		(void)printf("# heddle: %s\n", line);
+	}
+	if (f)
+		(void)fclose(f);
+}
+
+/* The end of heddle itself, no longer than the limit. */
+static int reap(pid_t pid, unsigned limit)
+{
+	int64_t end = monotonic_ms() + limit * 1000LL;
+	int status = -1;
+
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		if (monotonic_ms() > end) {
+			(void)kill(pid, SIGKILL);
+			(void)waitpid(pid, &status, 0);
+			return -1;
+		}
+		(void)poll(NULL, 0, 5);
+	}
+	return status;
+}
+
+static void run_family(struct run *r, const struct act_family *family, const char *what)
+{
+	char name[128], why[160] = "";
+	int pipes[2], status;
+	bool in_time;
+	pid_t pid, neighbour;
+
+	(void)snprintf(r->facts, sizeof(r->facts), "%s/%s.facts", r->base, family->name);
+	(void)snprintf(r->json, sizeof(r->json), "%s/%s.json", r->base, family->name);
+	(void)snprintf(r->complaints, sizeof(r->complaints), "%s/%s.stderr", r->base, family->name);
+	(void)snprintf(r->work, sizeof(r->work), "%s/work", r->base);
+	/* Before the pipe is made, so that it does not keep the pipe open. */
+	neighbour = neighbour_start();
+	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0 ||
+	    pipe2(pipes, O_CLOEXEC) < 0) {
+		tap(false, family->name, strerror(errno), NULL);
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		exec_heddle(r, what, family->heddle_option, pipes[1]);
+	(void)close(pipes[1]);
+	in_time = collect(pipes[0], r->facts, r->options->limit);
+	status = reap(pid, in_time ? r->options->limit : 1);
+	(void)close(pipes[0]);
+	(void)kill(neighbour, SIGKILL);
+	(void)waitpid(neighbour, NULL, 0);
+	if (!in_time || status < 0)
+		(void)snprintf(why, sizeof(why), "not done within %u seconds", r->options->limit);
+	else if (status != 0)
+		(void)snprintf(why, sizeof(why), "wait status 0x%x", (unsigned)status);
+	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0", family->name);
+	tap(!*why, name, why, NULL);
+	show_complaints(r->complaints);
+	judge_check(family->name, r->facts, r->json, r->options->tier);
+	remove_tree(r->work);
+}
+
+static void run_all(struct run *r)
+{
+	const char *only = r->options->only;
+	size_t n = only ? strcspn(only, "/") : 0;
+
+	for (size_t i = 0; act_families[i]; i++) {
+		const struct act_family *f = act_families[i];
+
+		if (only && (strlen(f->name) != n || strncmp(f->name, only, n) != 0))
+			continue;
+		(void)printf("# %s: %s\n", f->name, f->proves);
+		run_family(r, f, only ? only : f->name);
+	}
+}
+
+int judge_run(const struct judge_options *options)
+{
+	struct run r = { .options = options, .dns_port = options->dns_port };
+	const char *tmp = getenv("TMPDIR");
+	char real[256];
+	pid_t dns;
+
+	(void)snprintf(real, sizeof(real), "%s/kernel-test.XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	if (options->keep)
+		(void)snprintf(r.base, sizeof(r.base), "%s", options->keep);
+	else if (!mkdtemp(real) || !realpath(real, r.base))
+		return (void)fprintf(stderr, "kernel-test: no scratch directory: %s\n", strerror(errno)), 1;
+	/* Cases that drop to nobody must reach their directories. */
+	(void)chmod(r.base, 0755);
+	loopback_up();
+	dns = dns_server_start(&r.dns_port);
+	if (dns < 0)
+		tap(false, "dns server of the tests", strerror(-dns), NULL);
+	run_all(&r);
+	if (dns > 0) {
+		(void)kill(dns, SIGKILL);
+		(void)waitpid(dns, NULL, 0);
+	}
+	if (!options->keep)
+		remove_tree(r.base);
+	return tap_end();
+}
