@@ -15,7 +15,10 @@
 
 struct tracker;
 
-/* Takes a finished event. Negative errno stops the push that made it and is returned from there. */
+/*
+ * Takes a finished event. A negative errno makes it count as lost and is returned from the push (the first one, when
+ * a push tells several events); the tracker goes on as if it had been taken.
+ */
 typedef int (*tracker_sink)(void *context, const struct event *e);
 
 struct tracker_options {
@@ -36,7 +39,10 @@ DEFINE_CLEANUP(struct tracker *, tracker_free);
 /* Tells of a process that runs already (attach, and the first one of run). Strings are copied; exe may be unset. */
 int tracker_seed(struct tracker *t, uint32_t pid, uint64_t start_ns, uint32_t ppid, struct bytes comm, struct bytes exe);
 
-/* One frame from a lane. A frame that does not decode is counted (tracker_malformed) and is no error. */
+/*
+ * One frame from a lane. A frame that does not decode is counted (tracker_malformed) and is no error: only the sink's
+ * errors are returned, here and below.
+ */
 int tracker_push(struct tracker *t, const void *frame, size_t size);
 
 /* Flushes folds that are due at now_ns (CLOCK_BOOTTIME); call at least once a second. */
@@ -48,6 +54,23 @@ int tracker_finish(struct tracker *t);
 /* The next sequence number; session, gap and ledger lines take theirs here too. */
 uint64_t tracker_next_sequence(struct tracker *t);
 
-/* What this side did with frames: folded further, or split (TCP segments). Add to the kernel's ledger. */
+/*
+ * What this side did with frames: folded further, or split (TCP segments). Corrections modulo 2^64: add them to the
+ * kernel's ledger with ledger_add.
+ */
 const struct ledger *tracker_ledger(const struct tracker *t);
 uint64_t tracker_malformed(const struct tracker *t);
+
+/* What the caps cost so far, and what memory failed for. An event is never lost by these, only poorer. */
+struct tracker_counts {
+	uint64_t processes_evicted, images_evicted;
+	uint64_t files_evicted;
+	uint64_t names_evicted;    /* DNS cache */
+	uint64_t cgroups_evicted;
+	uint64_t folds_early;      /* told before their time because the table was full */
+	uint64_t floods_early;
+	uint64_t streams_evicted;  /* DNS over TCP */
+	uint64_t stream_gaps;      /* holes in them */
+	uint64_t out_of_memory;    /* times that a table could not take something */
+};
+void tracker_counts(const struct tracker *t, struct tracker_counts *ret);
