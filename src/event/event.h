@@ -93,6 +93,7 @@ struct event {
 		bool has_question;
 		struct dns_answer answers[EVENT_ANSWERS_MAX];
 		uint32_t answers_n;
+		uint32_t answers_total;  /* as the message counts them; more than answers_n when some were left out */
 		const char *malformed;   /* reason, or NULL */
 		bool server_role;        /* the workload is the resolver */
 	} dns;
