@@ -51,7 +51,8 @@ struct event_address {
 	uint16_t family;        /* AF_*, 0: unknown */
 	bool has_port;
 	uint16_t port;
-	struct bytes text;      /* address text; v4-mapped printed as IPv4; AF_UNIX: path or @abstract; empty for unnamed */
+	/* v4-mapped printed as IPv4; AF_UNIX: path or @abstract, empty for unnamed; NULL where unknown */
+	struct bytes text;
 	uint8_t raw[16];        /* IPv4 in the first 4 bytes (v4-mapped already turned into AF_INET) */
 };
 

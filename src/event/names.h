@@ -24,6 +24,10 @@ const char *name_memory_reason(unsigned reason);
 const char *name_escape_category(unsigned category);
 const char *name_escape_rule(unsigned rule);
 const char *name_syscall(unsigned number);      /* x86-64: "openat" */
+const char *name_ptrace_request(uint64_t request);      /* "PTRACE_ATTACH" */
+const char *name_prctl_option(uint64_t option);         /* "PR_SET_SECCOMP" */
+const char *name_bpf_command(uint64_t command);         /* "BPF_PROG_LOAD" */
+const char *name_seccomp_operation(uint64_t operation); /* "SECCOMP_SET_MODE_FILTER" */
 
 /* One bit, or one value under a mask, of a flag word. */
 struct flag_name {
@@ -36,3 +40,18 @@ extern const struct flag_name names_clone_flags[];
 extern const struct flag_name names_rename_flags[];
 extern const struct flag_name names_protection[];
 extern const struct flag_name names_fallocate_flags[];
+extern const struct flag_name names_resolve_flags[]; /* openat2 */
+extern const struct flag_name names_at_flags[];
+extern const struct flag_name names_xattr_flags[];
+extern const struct flag_name names_map_flags[];
+extern const struct flag_name names_securebits[];
+extern const struct flag_name names_mount_flags[];
+extern const struct flag_name names_umount_flags[];
+extern const struct flag_name names_module_flags[];
+extern const struct flag_name names_seccomp_flags[];
+
+/*
+ * Takes the next name off *bits, going on at *at (start with the table). NULL when no further name fits: what is
+ * left in *bits then has no name.
+ */
+const char *flag_next(const struct flag_name **at, uint64_t *bits);

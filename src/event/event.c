@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decoded event's life. See event.h. */
+#include "event/event.h"
+
+#include <stdlib.h>
+
+struct event *event_new(void)
+{
+	struct event *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->arena = malloc(EVENT_ARENA_BYTES);
+	if (!e->arena) {
+		free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void event_free(struct event *e)
+{
+	if (!e)
+		return;
+	free(e->arena);
+	free(e);
+}
