@@ -248,6 +248,15 @@ static int wait_for_gate(struct workload *w, const struct workload_options *opti
 	return err_set(err, EPROTO, "the command's process said something else than expected");
 }
 
+static void drop_cgroup(struct workload *w)
+{
+	(void)cgroup_remove(w->cgroup, w->cgroup_fd);
+	close_fd(&w->cgroup_fd);
+	w->cgroup_fd = -1;
+	w->cgroup[0] = '\0';
+	w->own = false;
+}
+
 static int start_child(struct workload *w, const struct workload_options *options, const struct identity *id,
 		       struct err *err)
 {
@@ -271,11 +280,8 @@ static int start_child(struct workload *w, const struct workload_options *option
 		child(options, w, id, gate_read, report_write);
 	}
 	w->pid = pid;
-	if (w->cgroup_fd >= 0) {
-		int r = cgroup_enter(w->cgroup_fd, pid);
-		if (r < 0)
-			return err_errno(err, -r, "can't put the command into the cgroup %s", w->cgroup);
-	}
+	if (w->own && cgroup_enter(w->cgroup_fd, pid) < 0)
+		drop_cgroup(w);
 	close_fd(&report_write);
 	report_write = -1;
 	return wait_for_gate(w, options, err);
@@ -307,13 +313,7 @@ int workload_start(const struct workload_options *options, struct workload **ret
 			return r;
 	}
 	cgroup_sweep();
-	r = cgroup_create(options->session, w->cgroup, sizeof(w->cgroup), &w->cgroup_fd, err);
-	/* Without a v2 hierarchy the sensor follows by inheritance alone. */
-	if (r < 0 && r != -ENOENT)
-		return r;
-	w->own = r == 0;
-	if (!w->own)
-		w->cgroup[0] = '\0';
+	w->own = cgroup_create(options->session, w->cgroup, sizeof(w->cgroup), &w->cgroup_fd, NULL) == 0;
 	r = start_child(w, options, &id, err);
 	if (r < 0)
 		return r;

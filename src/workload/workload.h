@@ -31,7 +31,8 @@ int workload_find_program(const struct workload_options *options, char *ret, siz
 
 /*
  * Creates the cgroup and forks the command up to its gate (it holds no descriptor of ours beyond the standard streams;
- * those that were inherited without close-on-exec stay). Also removes the cgroups of sessions that died.
+ * those that were inherited without close-on-exec stay). Where no cgroup can be made it starts without one and
+ * workload_cgroup is "": then it is followed by inheritance alone. Also removes the cgroups of sessions that died.
  * Errors: -ENOENT / -EACCES for a command that can't be found or executed (checked here, before anything runs),
  * others with text.
  */
@@ -53,7 +54,7 @@ int workload_release(struct workload *w, struct err *err);
 int workload_exec_error(const struct workload *w);
 
 pid_t workload_pid(const struct workload *w);
-const char *workload_cgroup(const struct workload *w); /* absolute directory, "" when there is no v2 hierarchy */
+const char *workload_cgroup(const struct workload *w); /* absolute directory, "": it has none */
 const char *workload_program(const struct workload *w); /* what will be executed: resolved path */
 
 /* How many processes are in the cgroup subtree now; negative errno (-ENOENT: it is gone). */

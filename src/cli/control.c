@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages between the launcher and the sensor process. */
+#include "cli/control.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/macro.h"
+
+int control_send(int fd, enum control_kind kind, int value, const char *text)
+{
+	struct control message = { .kind = (uint32_t)kind, .value = value };
+	size_t length = text ? MIN(strlen(text), sizeof(message.text) - 1) : 0;
+	ssize_t n;
+
+	if (length > 0)
+		memcpy(message.text, text, length);
+	do
+		n = send(fd, &message, offsetof(struct control, text) + length + 1, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+int control_receive(int fd, struct control *ret)
+{
+	ssize_t n;
+
+	do
+		n = recv(fd, ret, sizeof(*ret), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET ? 0 : -errno;
+	if (n == 0)
+		return 0;
+	if (n <= (ssize_t)offsetof(struct control, text))
+		return -EBADMSG;
+	((char *)ret)[n - 1] = '\0';
+	return 1;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the launcher and the sensor process of `run` tell each other, one message a packet of a SOCK_SEQPACKET pair.
+ * Both are the same program, so the form is plain memory.
+ */
+#pragma once
+
+#include <stdint.h>
+
+enum control_kind {
+	/* from the launcher */
+	CONTROL_FOLLOW = 1, /* value: pid at the gate; text: its cgroup, "" for none */
+	CONTROL_EXITED,     /* value: wait status */
+	/* from the sensor process */
+	CONTROL_FOLLOWING,  /* the gate may open */
+	CONTROL_FAILED,     /* value: errno; text: why nothing is observed. The last message */
+	CONTROL_SAY,        /* text: one line for stderr */
+	CONTROL_SUMMARY,    /* text: lines for stderr, as they are */
+	CONTROL_FINISHED,   /* all is written. The last message */
+};
+
+#define CONTROL_TEXT_MAX 8192
+
+struct control {
+	uint32_t kind;
+	int32_t value;
+	char text[CONTROL_TEXT_MAX]; /* terminated */
+};
+
+/* Sends; text may be NULL. Cuts a text that is too long. 0 or negative errno; -EPIPE when nobody listens. */
+int control_send(int fd, enum control_kind kind, int value, const char *text);
+
+/* Receives one. 1, 0 when the other side is gone, negative errno. */
+int control_receive(int fd, struct control *ret);

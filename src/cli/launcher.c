@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Starts, waits, passes on. The command stays in our process group, so the terminal treats it as if we were not there;
+ * what the terminal sends to the group the command has got already, and only what was sent to us alone is forwarded.
+ * All signals are blocked and read from a descriptor: no handler, and no disposition but SIGCHLD's is ever changed, so
+ * that the command finds them as they were.
+ */
+#include "cli/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "cli/cli.h"
+#include "cli/control.h"
+#include "cli/session-lines.h"
+
+/* So many signals while the session is being ended mean that its end is not wanted either. */
+#define IMPATIENT 3
+
+struct launcher {
+	const struct launcher_options *options;
+	struct workload *workload;
+	sigset_t mask;       /* as we were started */
+	int signal_fd;
+	int control;         /* -1: nothing is observed any more */
+	pid_t sensor;
+	bool released;
+	bool ended;          /* the command */
+	int status;          /* wait status */
+	int failed;          /* exit code of ours that takes the place of the command's; 0: none */
+	unsigned impatience;
+	bool finished;
+};
+
+void launcher_reserve_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", (fd ? O_WRONLY : O_RDONLY) | O_CLOEXEC) != fd)
+			return;
+}
+
+static int setup_signals(struct launcher *l, bool *ret_ignored)
+{
+	struct sigaction old, normal = { .sa_handler = SIG_DFL };
+	sigset_t all;
+
+	sigfillset(&all);
+	if (sigprocmask(SIG_SETMASK, &all, &l->mask) < 0 || sigaction(SIGCHLD, &normal, &old) < 0)
+		return -errno;
+	*ret_ignored = old.sa_handler == SIG_IGN;
+	l->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	return l->signal_fd < 0 ? -errno : 0;
+}
+
+static int fork_sensor(struct launcher *l)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	(void)fflush(NULL);
+	l->sensor = fork();
+	if (l->sensor < 0) {
+		int code = errno;
+
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+		return -code;
+	}
+	if (l->sensor == 0)
+		sensor_process(&l->options->sensor, pair[1]);
+	(void)close(pair[1]);
+	l->control = pair[0];
+	return 0;
+}
+
+/* Where the sensor has the files and the command its streams, we need none of them, and a pipe should not wait for us. */
+static void let_go(const struct launcher *l)
+{
+	const struct observer_options *o = &l->options->sensor.observer;
+
+	if (o->recorder.json_fd >= 0)
+		(void)close(o->recorder.json_fd);
+	if (o->record_fd >= 0)
+		(void)close(o->record_fd);
+	if (o->recorder.live_fd >= 0)
+		(void)close(o->recorder.live_fd);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return;
+	(void)dup3(null, STDIN_FILENO, O_CLOEXEC);
+	(void)dup3(null, STDOUT_FILENO, O_CLOEXEC);
+	(void)close(null);
+}
+
+static void release(struct launcher *l)
+{
+	struct err err = { 0 };
+
+	l->released = true;
+	if (workload_release(l->workload, &err) < 0)
+		(void)cli_fail(&err);
+}
+
+static void drop_sensor(struct launcher *l)
+{
+	(void)close(l->control);
+	l->control = -1;
+}
+
+/* Nothing is or can be observed. */
+static void unobserved(struct launcher *l, const char *why)
+{
+	drop_sensor(l);
+	if (l->ended) {
+		(void)cli_error("%s", why);
+		l->finished = true;
+		return;
+	}
+	if (l->options->best_effort) {
+		(void)cli_error("%s; the command runs unobserved (--best-effort)", why);
+		if (!l->released)
+			release(l);
+		return;
+	}
+	(void)cli_error("%s", why);
+	l->failed = CLI_FAILED;
+	if (!l->released) {
+		l->finished = true;
+		return;
+	}
+	(void)workload_kill(l->workload);
+	(void)kill(workload_pid(l->workload), SIGKILL);
+}
+
+static void take_message(struct launcher *l)
+{
+	struct control message;
+	int r = control_receive(l->control, &message);
+
+	if (r != 1) {
+		unobserved(l, !l->released ? "the sensor ended unexpectedly; the command was not run" :
+			      l->ended	   ? "the sensor ended unexpectedly; the session is not complete" :
+			      l->options->best_effort ?
+					     "the sensor ended unexpectedly" :
+					     "the sensor ended unexpectedly; the command was killed");
+		return;
+	}
+	switch ((enum control_kind)message.kind) {
+	case CONTROL_FOLLOWING:
+		if (!l->ended)
+			release(l);
+		break;
+	case CONTROL_FAILED:
+		unobserved(l, message.text);
+		break;
+	case CONTROL_SAY:
+		(void)cli_error("%s", message.text);
+		break;
+	case CONTROL_SUMMARY:
+		(void)fputs(message.text, stderr);
+		(void)fflush(stderr);
+		break;
+	case CONTROL_FINISHED:
+		l->finished = true;
+		drop_sensor(l);
+		break;
+	case CONTROL_FOLLOW:
+	case CONTROL_EXITED:
+		break;
+	}
+}
+
+/* True when the command is (still) stopped: the shell that continues a job continues all of its group. */
+static bool is_stopped(pid_t pid)
+{
+	char path[32], text[512];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	const char *end = strrchr(text, ')');
+	return end && end[1] == ' ' && end[2] == 'T';
+}
+
+/* The command was stopped: so are we, that the shell gets its terminal back. Returns when someone continues us. */
+static void stop_too(struct launcher *l, int signal)
+{
+	struct sigaction old, normal = { .sa_handler = SIG_DFL };
+	sigset_t one;
+
+	sigemptyset(&one);
+	sigaddset(&one, signal);
+	if (signal != SIGSTOP)
+		(void)sigaction(signal, &normal, &old);
+	(void)kill(getpid(), signal);
+	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
+	(void)sigprocmask(SIG_BLOCK, &one, NULL);
+	if (signal != SIGSTOP)
+		(void)sigaction(signal, &old, NULL);
+	if (is_stopped(workload_pid(l->workload)))
+		(void)kill(workload_pid(l->workload), SIGCONT);
+}
+
+static void command_ended(struct launcher *l, int status)
+{
+	int code = workload_exec_error(l->workload);
+
+	l->ended = true;
+	l->status = status;
+	if (code < 0)
+		(void)cli_error("can't execute %s: %s", workload_program(l->workload), strerror(-code));
+	if (l->control < 0)
+		l->finished = true;
+	else if (l->released)
+		/* A sensor that is gone is told by the socket's end. */
+		(void)control_send(l->control, CONTROL_EXITED, status, NULL);
+	else
+		/* Killed at the gate: no session begins. */
+		l->finished = true;
+}
+
+static void reap(struct launcher *l)
+{
+	int status;
+
+	while (!l->ended && waitpid(workload_pid(l->workload), &status, WNOHANG | WUNTRACED) > 0) {
+		if (WIFSTOPPED(status))
+			stop_too(l, WSTOPSIG(status));
+		else
+			command_ended(l, status);
+	}
+}
+
+/* Somebody wants an end that is already on its way: first the lingering stops, at last the sensor is not waited for. */
+static void hurry(struct launcher *l)
+{
+	l->impatience++;
+	if (l->control >= 0)
+		(void)kill(l->sensor, l->impatience < IMPATIENT ? SIGTERM : SIGKILL);
+}
+
+static bool ends(uint32_t signal)
+{
+	return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+}
+
+static void take_signal(struct launcher *l)
+{
+	struct signalfd_siginfo info;
+
+	while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		bool sent = info.ssi_code == SI_USER || info.ssi_code == SI_QUEUE || info.ssi_code == SI_TKILL;
+
+		if (info.ssi_signo == SIGCHLD)
+			reap(l);
+		else if (l->ended && ends(info.ssi_signo))
+			hurry(l);
+		/* A job that is continued is continued as a group. */
+		else if (info.ssi_signo == SIGCONT && (l->ended || !is_stopped(workload_pid(l->workload))))
+			continue;
+		/* What the command sends to its group it has got itself. */
+		else if (!l->ended && sent && (pid_t)info.ssi_pid != workload_pid(l->workload))
+			(void)kill(workload_pid(l->workload), (int)info.ssi_signo);
+	}
+}
+
+static int loop(struct launcher *l)
+{
+	while (!l->finished) {
+		struct pollfd fds[] = {
+			{ .fd = l->signal_fd, .events = POLLIN },
+			{ .fd = l->control, .events = POLLIN },
+		};
+
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			return cli_error("can't wait for the command: %s", strerror(errno));
+		/* The sensor's word first: the command's end may have come because of it. */
+		if (fds[1].revents)
+			take_message(l);
+		if (fds[0].revents)
+			take_signal(l);
+	}
+	if (l->failed)
+		return l->failed;
+	return exit_status_of(l->status);
+}
+
+static int start(struct launcher *l, bool ignored)
+{
+	struct workload_options options = l->options->workload;
+	struct err err = { 0 };
+	int r = fork_sensor(l);
+
+	if (r < 0)
+		return cli_error("can't start the sensor process: %s", strerror(-r));
+	options.mask = &l->mask;
+	options.ignore_sigchld = ignored;
+	if (workload_start(&options, &l->workload, &err) < 0) {
+		(void)cli_fail(&err);
+		return CLI_FAILED;
+	}
+	let_go(l);
+	/* A sensor that failed meanwhile has left its reason in the socket. */
+	(void)control_send(l->control, CONTROL_FOLLOW, workload_pid(l->workload), workload_cgroup(l->workload));
+	return 0;
+}
+
+int launcher_run(const struct launcher_options *options)
+{
+	struct launcher l = { .options = options, .signal_fd = -1, .control = -1 };
+	bool ignored = false;
+	int code = setup_signals(&l, &ignored);
+
+	if (code < 0)
+		return cli_error("can't set up signals: %s", strerror(-code));
+	code = start(&l, ignored);
+	if (code == 0)
+		code = loop(&l);
+	if (l.control >= 0)
+		(void)close(l.control);
+	(void)close(l.signal_fd);
+	workload_free(l.workload);
+	return code;
+}

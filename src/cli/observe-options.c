@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options that run and attach share. */
+#include "cli/observe-options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "store/store.h"
+
+static int lane_size(const char *command, const char *option, const char *value, uint64_t *ret)
+{
+	uint64_t size;
+
+	/* The ring's own condition; the kernel's message would not say so. */
+	if (text_parse_size(value, &size) < 0 || size < 4096 || size > (1U << 30) || (size & (size - 1)) != 0)
+		return cli_usage_error(command, "--%s must be a power of two from 4K to 1G, not '%s'", option, value);
+	*ret = size;
+	return 0;
+}
+
+static int tier(struct observe_args *args, const char *command, const char *value)
+{
+	static const enum sensor_tier tiers[] = { SENSOR_TIER_TRACEPOINT, SENSOR_TIER_LSM };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++)
+		if (strcmp(value, sensor_tier_name(tiers[i])) == 0) {
+			args->sensor.tier = tiers[i];
+			return 0;
+		}
+	return cli_usage_error(command, "--tier is 'lsm' or 'tracepoint', not '%s'", value);
+}
+
+static int dns_port(struct observe_args *args, const char *command, const char *value)
+{
+	uint64_t port;
+
+	if (cli_parse_uint(value, 65535, &port) < 0 || port == 0)
+		return cli_usage_error(command, "--dns-port takes a port from 1 to 65535, not '%s'", value);
+	if (port == 53)
+		return 0;
+	if (args->dns_ports_n >= HD_MAX_DNS_PORTS)
+		return cli_usage_error(command, "--dns-port can be given %d times at most", HD_MAX_DNS_PORTS);
+	args->sensor.dns_ports[args->dns_ports_n++] = (uint16_t)port;
+	return 0;
+}
+
+int observe_option(struct observe_args *args, const char *command, int id, const char *value)
+{
+	switch (id) {
+	case OBSERVE_JSON:
+		if (strcmp(value, "-") == 0)
+			return cli_usage_error(command,
+					       "--json needs a file: standard output is the command's; a file descriptor "
+					       "can be named as /dev/fd/N");
+		args->json = value;
+		return 0;
+	case OBSERVE_QUIET:
+		args->quiet = true;
+		return 0;
+	case OBSERVE_NO_STORE:
+		args->no_store = true;
+		return 0;
+	case OBSERVE_LIVE:
+		args->live = true;
+		return 0;
+	case OBSERVE_CRITICAL:
+		return lane_size(command, "critical-bytes", value, &args->sensor.critical_bytes);
+	case OBSERVE_BULK:
+		return lane_size(command, "bulk-bytes", value, &args->sensor.bulk_bytes);
+	case OBSERVE_TIER:
+		return tier(args, command, value);
+	case OBSERVE_DNS_PORT:
+		return dns_port(args, command, value);
+	case OBSERVE_RECORD:
+		args->record = value;
+		return 0;
+	default:
+		return cli_usage_error(command, "unknown option");
+	}
+}
+
+static int open_output(const char *path, int *ret)
+{
+	if (!path)
+		return 0;
+	*ret = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+	return *ret < 0 ? cli_error("can't write to %s: %s", path, strerror(errno)) : 0;
+}
+
+static void find_user(char *ret, size_t size)
+{
+	const struct passwd *entry = getpwuid(getuid());
+
+	if (entry)
+		(void)snprintf(ret, size, "%s", entry->pw_name);
+	else
+		(void)snprintf(ret, size, "%u", getuid());
+}
+
+int observe_prepare(const struct observe_args *args, struct observe_setup *ret)
+{
+	struct err err = { 0 };
+
+	if (!args->no_store && store_home(ret->home, sizeof(ret->home), &err) < 0) {
+		(void)cli_fail(&err);
+		return CLI_FAILED;
+	}
+	if (open_output(args->json, &ret->json_fd) || open_output(args->record, &ret->record_fd))
+		return CLI_FAILED;
+	if (args->live)
+		ret->live_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	store_new_id(ret->session);
+	if (!getcwd(ret->directory, sizeof(ret->directory)))
+		ret->directory[0] = '\0';
+	find_user(ret->user, sizeof(ret->user));
+	ret->options = (struct observer_options){
+		.sensor = args->sensor,
+		.record_fd = ret->record_fd,
+		.control_fd = -1,
+		.recorder = {
+			.session = ret->session,
+			.home = args->no_store ? NULL : ret->home,
+			.json_fd = ret->json_fd,
+			.live_fd = ret->live_fd,
+			.directory = ret->directory,
+			.user = ret->user,
+			.heddle_version = HEDDLE_VERSION,
+		},
+	};
+	/* After the struct is in its place: it is borrowed from there. */
+	ret->options.recorder.dns_ports = args->sensor.dns_ports;
+	return 0;
+}
+
+void observe_setup_done(struct observe_setup *s)
+{
+	close_fd(&s->json_fd);
+	close_fd(&s->record_fd);
+	close_fd(&s->live_fd);
+}

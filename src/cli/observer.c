@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop of a session. See observer.h. */
+#include "cli/observer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "cli/summary.h"
+#include "workload/workload.h"
+
+#define WAIT_MS 100
+#define LOOK_NS (200 * INT64_C(1000000))
+#define DRAIN_NS (5 * CLOCK_SECOND_NS)
+#define KILL_NS (3 * CLOCK_SECOND_NS)
+
+struct observer {
+	struct observer_options options;
+	struct sensor *sensor;
+	struct recorder *recorder;
+	struct workload *workload; /* a handle on the cgroup; NULL: none */
+	int signal_fd;
+	bool command;              /* somebody will tell of the command's end */
+	bool at_end;               /* of a replay */
+	bool stop;
+	int64_t ended_ns;          /* boottime of the command's end, 0: it runs */
+	int64_t look_ns;           /* boottime of the next look for what lives */
+	struct recorder_end end;
+};
+
+static int64_t now_ns(void)
+{
+	return (int64_t)clock_boottime_ns();
+}
+
+int observer_open(const struct observer_options *options, struct observer **ret, struct err *err)
+{
+	_cleanup_(observer_free_p) struct observer *o = calloc(1, sizeof(*o));
+	sigset_t signals;
+
+	if (!o)
+		return err_errno(err, ENOMEM, "can't start the session");
+	o->options = *options;
+	o->command = options->control_fd >= 0;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	o->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (o->signal_fd < 0)
+		return err_errno(err, errno, "can't wait for signals");
+	int r = sensor_open(&options->sensor, &o->sensor, err);
+	if (r < 0)
+		return r;
+	if (options->record_fd >= 0) {
+		r = sensor_record(o->sensor, options->record_fd);
+		if (r < 0)
+			return err_errno(err, -r, "can't record the lanes");
+	}
+	*ret = TAKE_PTR(o);
+	return 0;
+}
+
+void observer_free(struct observer *o)
+{
+	if (!o)
+		return;
+	recorder_free(o->recorder);
+	workload_free(o->workload);
+	sensor_free(o->sensor);
+	close_fd(&o->signal_fd);
+	free(o);
+}
+
+int observer_begin(struct observer *o, const char *cgroup, bool own, const uint32_t *pids, size_t pids_n,
+		   struct err *err)
+{
+	struct recorder_options options = o->options.recorder;
+	int r;
+
+	if (cgroup) {
+		r = workload_adopt(cgroup, own, &o->workload, err);
+		if (r < 0)
+			return r;
+	}
+	options.sensor = o->sensor;
+	options.cgroup = cgroup;
+	r = recorder_open(&options, &o->recorder, err);
+	if (r < 0)
+		return r;
+	r = sensor_follow(o->sensor, cgroup, pids, pids_n, err);
+	if (r < 0) {
+		o->end.why = "nothing could be followed";
+		(void)recorder_finish(o->recorder, &o->end);
+	}
+	return r;
+}
+
+void observer_command_ended(struct observer *o, int status)
+{
+	o->end.known = true;
+	o->end.status = status;
+	o->ended_ns = now_ns();
+}
+
+void observer_orphaned(struct observer *o)
+{
+	o->options.control_fd = -1;
+	o->command = false;
+}
+
+/* Reads until the lanes are empty, or until a workload that never pauses has had its time. */
+static int drain(struct observer *o)
+{
+	int64_t until = now_ns() + DRAIN_NS;
+	int n;
+
+	do {
+		n = sensor_poll(o->sensor, 0, recorder_frame, o->recorder, &o->at_end);
+		if (n >= 0) {
+			int r = recorder_tick(o->recorder);
+			if (r < 0)
+				return r;
+		}
+	} while (n > 0 && now_ns() < until);
+	return n < 0 ? n : 0;
+}
+
+/* Processes of the workload that live, in its cgroup or out of it. */
+static uint64_t population(struct observer *o)
+{
+	int in_cgroup = o->workload ? workload_populated(o->workload) : 0;
+
+	return MAX(living_count(recorder_living(o->recorder)), (size_t)MAX(in_cgroup, 0));
+}
+
+/* Whether the session is over. */
+static int over(struct observer *o, bool *ret)
+{
+	int64_t now = now_ns();
+
+	*ret = true;
+	if (o->stop || o->at_end)
+		return 0;
+	if (o->ended_ns && now - o->ended_ns >= o->options.linger_ns)
+		return 0;
+	*ret = false;
+	if ((o->command && !o->ended_ns) || now < o->look_ns)
+		return 0;
+	o->look_ns = now + LOOK_NS;
+	/* Who left in the meantime has said so in the lanes. */
+	int r = drain(o);
+	if (r < 0)
+		return r;
+	*ret = population(o) == 0;
+	return 0;
+}
+
+static void take_signal(struct observer *o)
+{
+	struct signalfd_siginfo info;
+
+	if (read(o->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	o->stop = true;
+	if (!o->ended_ns)
+		o->end.why = "the session was ended before the command";
+}
+
+static int wait_and_read(struct observer *o)
+{
+	int lanes = sensor_fd(o->sensor);
+	struct pollfd fds[] = {
+		{ .fd = o->signal_fd, .events = POLLIN },
+		{ .fd = o->options.control_fd, .events = POLLIN },
+		{ .fd = lanes, .events = POLLIN },
+	};
+	int r = poll(fds, ARRAY_SIZE(fds), lanes < 0 ? 0 : WAIT_MS);
+
+	if (r < 0 && errno != EINTR)
+		return -errno;
+	if (r > 0 && fds[0].revents)
+		take_signal(o);
+	if (r > 0 && fds[1].revents) {
+		r = o->options.control(o->options.context, o);
+		if (r < 0)
+			return r;
+	}
+	r = sensor_poll(o->sensor, lanes < 0 ? WAIT_MS : 0, recorder_frame, o->recorder, &o->at_end);
+	return r < 0 ? r : recorder_tick(o->recorder);
+}
+
+/* Ends what the command left. New ones may be forked while the first die, so it is done until nothing lives. */
+static int kill_rest(struct observer *o)
+{
+	int64_t until = now_ns() + KILL_NS;
+	uint64_t left = population(o);
+
+	o->end.killed = left;
+	while (left > 0 && now_ns() < until) {
+		if (o->workload)
+			(void)workload_kill(o->workload);
+		(void)living_signal(recorder_living(o->recorder), SIGKILL);
+		int n = sensor_poll(o->sensor, 10, recorder_frame, o->recorder, &o->at_end);
+		if (n < 0)
+			return n;
+		left = population(o);
+	}
+	o->end.killed -= MIN(left, o->end.killed);
+	return 0;
+}
+
+int observer_run(struct observer *o)
+{
+	bool done = false;
+	int r = 0;
+
+	while (r >= 0 && !done) {
+		r = wait_and_read(o);
+		if (r >= 0)
+			r = over(o, &done);
+	}
+	/* Whatever went wrong, what was seen so far is written. */
+	if (r >= 0)
+		r = drain(o);
+	if (r >= 0 && o->options.kill_rest && o->ended_ns)
+		r = kill_rest(o);
+	if (r >= 0)
+		r = sensor_flush(o->sensor, true);
+	if (r >= 0)
+		r = drain(o);
+	o->end.left_running = population(o);
+	o->end.memory_peak_bytes = o->workload ? workload_memory_peak(o->workload) : 0;
+	if (r < 0)
+		o->end.why = strerror(-r);
+	int finished = recorder_finish(o->recorder, &o->end);
+	/* Here, not in observer_free: nobody should have to wait for the detaching to see it gone. */
+	workload_free(TAKE_PTR(o->workload));
+	return r < 0 ? r : finished;
+}
+
+void observer_summary(struct observer *o, bool color, struct buf *out)
+{
+	struct summary s = {
+		.session = o->options.recorder.session,
+		.stored = o->options.recorder.home != NULL,
+		.color = color,
+		.processes = recorder_living(o->recorder)->ever,
+		.counts = recorder_counts(o->recorder),
+		.end = &o->end,
+	};
+
+	summary_write(&s, out);
+}

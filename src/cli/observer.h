@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One session under observation: the sensor, the recorder behind it and the loop that runs both until the workload is
+ * gone or someone ends it. `run` has it in a process of its own, `attach` in the only one.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "cli/recorder.h"
+#include "sensor/sensor.h"
+
+struct observer;
+
+struct observer_options {
+	struct sensor_options sensor;
+	struct recorder_options recorder; /* all but sensor and cgroup */
+	int record_fd;                    /* borrowed; raw frames; -1: none */
+	int64_t linger_ns;                /* how long what the command left is followed */
+	bool kill_rest;
+	/*
+	 * Someone else's word: when control_fd is readable, control is called; it may call observer_command_ended and
+	 * observer_orphaned. A negative return ends the session. -1: none.
+	 */
+	int control_fd;
+	int (*control)(void *context, struct observer *o);
+	void *context;
+};
+
+/* Loads the sensor. SIGINT, SIGTERM and SIGHUP must be blocked: the loop takes them as the word to end. */
+int observer_open(const struct observer_options *options, struct observer **ret, struct err *err);
+void observer_free(struct observer *o); /* detaches, which takes its time; NULL is fine */
+DEFINE_CLEANUP(struct observer *, observer_free);
+
+/*
+ * Starts the session and follows a cgroup (own: it is the session's, and is removed at the end), processes, or both.
+ * NULL and 0 mean none.
+ */
+int observer_begin(struct observer *o, const char *cgroup, bool own, const uint32_t *pids, size_t pids_n,
+		   struct err *err);
+
+/* Runs until the end, writes all that is left, removes the session's cgroup where it is empty. 0 or negative errno. */
+int observer_run(struct observer *o);
+
+/* The command has ended (wait status): only what it left is followed, for as long as linger_ns says. */
+void observer_command_ended(struct observer *o, int status);
+/* Nobody waits for the command any more: follow until nothing lives. */
+void observer_orphaned(struct observer *o);
+
+/* Appends the summary; after observer_run. */
+void observer_summary(struct observer *o, bool color, struct buf *out);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session, gap and ledger lines. */
+#include "cli/session-lines.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "event/names.h"
+
+static void begin(struct json *j, const struct session_line *s, const char *type, const char *phase, struct buf *out)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	json_init(j, out);
+	json_object(j);
+	json_key(j, "type");
+	json_string(j, type);
+	if (phase) {
+		json_key(j, "phase");
+		json_string(j, phase);
+	}
+	json_key(j, "sequence");
+	json_uint(j, s->sequence);
+	json_key(j, "time");
+	json_string(j, clock_format(s->time_ns, text));
+	json_key(j, "session");
+	json_string(j, s->session);
+}
+
+static void put_text(struct json *j, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	json_key(j, key);
+	json_string(j, value);
+}
+
+/* As put_text, for bytes of the user or the agent; true when something was escaped. */
+static bool put_bytes(struct json *j, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return false;
+	json_key(j, key);
+	return json_bytes(j, value, strlen(value));
+}
+
+static void put_uint(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_uint(j, value);
+}
+
+static bool put_command(struct json *j, char *const *command)
+{
+	bool escaped = false;
+
+	json_key(j, "command");
+	json_array(j);
+	for (size_t i = 0; command[i]; i++)
+		escaped |= json_bytes(j, command[i], strlen(command[i]));
+	json_array_end(j);
+	return escaped;
+}
+
+int exit_status_of(int wait_status)
+{
+	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+static void put_sensor(struct json *j, const struct sensor *sensor)
+{
+	const struct sensor_hook *hooks = NULL;
+	const char *const *blind = sensor_blind(sensor);
+	size_t n = sensor_hooks(sensor, &hooks);
+
+	put_text(j, "tier", sensor_tier_name(sensor_tier(sensor)));
+	json_key(j, "hooks");
+	json_array(j);
+	for (size_t i = 0; i < n; i++)
+		if (hooks[i].attached)
+			json_string(j, hooks[i].name);
+	json_array_end(j);
+	json_key(j, "blind");
+	json_array(j);
+	for (size_t i = 0; blind && blind[i]; i++)
+		json_string(j, blind[i]);
+	json_array_end(j);
+}
+
+void session_start_line(const struct session_line *s, const struct recorder_options *o, struct buf *out)
+{
+	const char *escaped[4];
+	size_t escaped_n = 0;
+	struct utsname host;
+	struct json j;
+
+	begin(&j, s, "session", "start", out);
+	if (o->command && put_command(&j, o->command))
+		escaped[escaped_n++] = "command";
+	if (put_bytes(&j, "target", o->target))
+		escaped[escaped_n++] = "target";
+	if (put_bytes(&j, "cwd", o->directory))
+		escaped[escaped_n++] = "cwd";
+	if (put_bytes(&j, "cgroup", o->cgroup))
+		escaped[escaped_n++] = "cgroup";
+	put_text(&j, "user", o->user);
+	if (uname(&host) == 0) {
+		put_text(&j, "host", host.nodename);
+		put_text(&j, "kernel", host.release);
+	}
+	put_sensor(&j, o->sensor);
+	put_text(&j, "heddle_version", o->heddle_version);
+	if (escaped_n > 0) {
+		json_key(&j, "escaped");
+		json_array(&j);
+		for (size_t i = 0; i < escaped_n; i++)
+			json_string(&j, escaped[i]);
+		json_array_end(&j);
+	}
+	json_object_end(&j);
+}
+
+static void put_signal(struct json *j, int signal)
+{
+	const char *name = name_signal(signal);
+
+	if (name)
+		put_text(j, "signal", name);
+	else
+		put_uint(j, "signal", (uint64_t)signal);
+}
+
+void session_end_line(const struct session_line *s, const struct recorder_end *end, int64_t started_ns, uint64_t events,
+		      struct buf *out)
+{
+	struct json j;
+
+	begin(&j, s, "session", "end", out);
+	if (end->known) {
+		put_uint(&j, "exit_status", (uint64_t)exit_status_of(end->status));
+		if (WIFSIGNALED(end->status))
+			put_signal(&j, WTERMSIG(end->status));
+	}
+	json_key(&j, "duration_ns");
+	json_int(&j, s->time_ns - started_ns);
+	put_uint(&j, "events", events);
+	put_uint(&j, "left_running", end->left_running);
+	if (end->killed)
+		put_uint(&j, "killed", end->killed);
+	if (end->memory_peak_bytes)
+		put_uint(&j, "memory_peak_bytes", end->memory_peak_bytes);
+	put_text(&j, "why", end->why);
+	json_object_end(&j);
+}
+
+void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,
+		      const char *why, struct buf *out)
+{
+	char text[CLOCK_TEXT_MAX];
+	struct json j;
+
+	begin(&j, s, "gap", NULL, out);
+	put_text(&j, "lane", name_lane(lane));
+	put_text(&j, "from", clock_format(from_ns, text));
+	put_text(&j, "to", clock_format(to_ns, text));
+	put_uint(&j, "count", count);
+	json_key(&j, "why");
+	(void)json_bytes(&j, why, strlen(why));
+	json_object_end(&j);
+}
+
+void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, struct buf *out)
+{
+	struct json j;
+
+	begin(&j, s, "ledger", NULL, out);
+	json_key(&j, "lanes");
+	ledger_write(l, &j);
+	put_uint(&j, "lost", ledger_lost(l));
+	if (malformed)
+		put_uint(&j, "malformed", malformed);
+	json_object_end(&j);
+}

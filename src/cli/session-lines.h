@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Encodes the lines of a session that are no events, as docs/events.md has them. Each appends one JSON object. */
+#pragma once
+
+#include "cli/recorder.h"
+
+struct session_line {
+	const char *session;
+	uint64_t sequence;
+	int64_t time_ns; /* UTC */
+};
+
+/* What run returns for a command that ended so: its own status, 128 + signal where it died by one. */
+int exit_status_of(int wait_status);
+
+void session_start_line(const struct session_line *s, const struct recorder_options *o, struct buf *out);
+
+void session_end_line(const struct session_line *s, const struct recorder_end *end, int64_t started_ns, uint64_t events,
+		      struct buf *out);
+
+/* count operations of the lane are known to be missing between two times (UTC). */
+void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,
+		      const char *why, struct buf *out);
+
+/* malformed: frames that could not be decoded. */
+void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, struct buf *out);

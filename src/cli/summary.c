@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines on stderr when a session ends. */
+#include "cli/summary.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/session-lines.h"
+#include "event/names.h"
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void key(struct buf *out, const char *name)
+{
+	buf_addf(out, "  %-11s ", name);
+}
+
+static void head(const struct summary *s, struct buf *out)
+{
+	const struct recorder_end *end = s->end;
+	int64_t ms = (s->counts->ended_ns - s->counts->started_ns) / 1000000;
+	const char *signal = end->known && WIFSIGNALED(end->status) ? name_signal(WTERMSIG(end->status)) : NULL;
+
+	buf_addf(out, "%sheddle%s session %s, %lld.%03lld s", term_on(s->color, TERM_BOLD), term_off(s->color),
+		 s->session, (long long)(ms / 1000), (long long)(ms % 1000));
+	if (end->known)
+		buf_addf(out, ", exit %d", exit_status_of(end->status));
+	if (signal)
+		buf_addf(out, " (%s)", signal);
+	if (end->why)
+		buf_addf(out, ", %s", end->why);
+	buf_addc(out, '\n');
+}
+
+static void processes(const struct summary *s, struct buf *out)
+{
+	char size[TEXT_SIZE_MAX];
+
+	key(out, "processes");
+	buf_addf(out, "%llu", (unsigned long long)s->processes);
+	if (s->end->killed)
+		buf_addf(out, ", %llu killed at the end", (unsigned long long)s->end->killed);
+	if (s->end->left_running)
+		buf_addf(out, ", %s%llu left running%s", term_on(s->color, TERM_YELLOW),
+			 (unsigned long long)s->end->left_running, term_off(s->color));
+	buf_addc(out, '\n');
+	key(out, "memory");
+	if (s->end->memory_peak_bytes)
+		buf_addf(out, "%s at the peak\n", text_size(s->end->memory_peak_bytes, size));
+	else
+		buf_addf(out, "%s in the largest process\n", text_size(s->counts->max_rss_bytes, size));
+}
+
+static void files(const struct recorder_counts *c, struct buf *out)
+{
+	key(out, "files");
+	buf_addf(out, "%llu written, %llu read, %llu deleted\n", (unsigned long long)c->files_written,
+		 (unsigned long long)c->files_read, (unsigned long long)c->files_deleted);
+}
+
+static void hosts(const struct recorder_counts *c, struct buf *out)
+{
+	key(out, "hosts");
+	if (c->hosts == 0)
+		buf_adds(out, "none");
+	for (size_t i = 0; i < RECORDER_HOSTS && c->host_names[i]; i++)
+		buf_addf(out, "%s%.120s", i ? ", " : "", c->host_names[i]);
+	if (c->hosts > RECORDER_HOSTS)
+		buf_addf(out, " and %llu more", (unsigned long long)(c->hosts - RECORDER_HOSTS));
+	buf_addc(out, '\n');
+}
+
+static void alarms(const struct summary *s, struct buf *out)
+{
+	const struct recorder_counts *c = s->counts;
+	uint64_t escapes = 0;
+	const char *separator = ": ";
+
+	for (unsigned i = 0; i < HD_ESC_MAX; i++)
+		escapes += c->escapes[i];
+	if (escapes > 0) {
+		buf_addf(out, "%s  %-11s %llu attempt%s", term_on(s->color, TERM_ALARM), "ESCAPES",
+			 (unsigned long long)escapes, plural(escapes));
+		for (unsigned i = 1; i < HD_ESC_MAX; i++) {
+			if (!c->escapes[i])
+				continue;
+			buf_addf(out, "%s%s %llu", separator, name_escape_category(i),
+				 (unsigned long long)c->escapes[i]);
+			separator = ", ";
+		}
+		buf_addf(out, "%s\n", term_off(s->color));
+	}
+	if (c->privilege_changes > 0)
+		buf_addf(out, "%s  %-11s %llu change%s%s\n", term_on(s->color, TERM_ALARM), "PRIVILEGES",
+			 (unsigned long long)c->privilege_changes, plural(c->privilege_changes), term_off(s->color));
+}
+
+static void ledger(const struct summary *s, struct buf *out)
+{
+	const struct recorder_counts *c = s->counts;
+	uint64_t lost = 0;
+
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		lost += c->lost[lane];
+	key(out, "ledger");
+	buf_addf(out, "%llu event%s, ", (unsigned long long)c->events, plural(c->events));
+	if (lost == 0 && !c->malformed && !c->unbalanced) {
+		buf_addf(out, "%snothing lost%s\n", term_on(s->color, TERM_GREEN), term_off(s->color));
+		return;
+	}
+	buf_addf(out, "%sLOST: critical %llu, bulk %llu", term_on(s->color, TERM_ALARM),
+		 (unsigned long long)c->lost[HD_LANE_CRITICAL], (unsigned long long)c->lost[HD_LANE_BULK]);
+	if (c->malformed)
+		buf_addf(out, ", %llu frames not understood", (unsigned long long)c->malformed);
+	if (c->unbalanced)
+		buf_addf(out, ", the counts of %s do not balance", name_event_type(c->unbalanced));
+	buf_addf(out, "%s\n", term_off(s->color));
+}
+
+void summary_write(const struct summary *s, struct buf *out)
+{
+	head(s, out);
+	alarms(s, out);
+	processes(s, out);
+	files(s->counts, out);
+	hosts(s->counts, out);
+	ledger(s, out);
+	if (s->stored) {
+		key(out, "more");
+		buf_adds(out, "heddle report last\n");
+	}
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/buf.h"
+#include "cli/recorder.h"
+
+struct summary {
+	const char *session;
+	bool stored;                      /* `heddle report` can tell more */
+	bool color;
+	uint64_t processes;
+	const struct recorder_counts *counts;
+	const struct recorder_end *end;
+};
+
+/* Appends what a person should know at the end of a session, about ten lines. */
+void summary_write(const struct summary *s, struct buf *out);
