@@ -5,13 +5,27 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define EMPTY(section, name) \
-	SEC(section) int name(void *ctx) \
-	{ \
-		return 0; \
-	}
+/* cppcheck-suppress unknownMacro */
+SEC("tp_btf/sys_exit")
+int on_sys_exit(void *ctx)
+{
+	return 0;
+}
 
-EMPTY("tp_btf/sys_exit", on_sys_exit)
-EMPTY("tp_btf/task_newtask", on_newtask)
-EMPTY("tp_btf/sched_process_exec", on_exec)
-EMPTY("tp_btf/sched_process_exit", on_exit)
+SEC("tp_btf/task_newtask")
+int on_task_newtask(void *ctx)
+{
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_sched_process_exec(void *ctx)
+{
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_sched_process_exit(void *ctx)
+{
+	return 0;
+}

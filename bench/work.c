@@ -31,7 +31,7 @@ struct state {
 	char directory[4000];
 	char file[4096];    /* read by open */
 	char scratch[4096]; /* made and removed by file */
-	char nop[4096];     /* run by exec */
+	char nop[4096];	    /* run by exec */
 	struct sockaddr_in listener;
 };
 
@@ -66,7 +66,7 @@ static void once_open(const struct state *s)
 
 static void once_exec(const struct state *s)
 {
-	char *argv[] = {(char *)s->nop, NULL};
+	char *argv[] = { (char *)s->nop, NULL };
 	int status;
 	pid_t pid = fork();
 
@@ -82,7 +82,7 @@ static void once_exec(const struct state *s)
 
 static void once_spawn(const struct state *s)
 {
-	char *argv[] = {(char *)s->nop, NULL};
+	char *argv[] = { (char *)s->nop, NULL };
 	int status;
 	pid_t pid;
 
@@ -92,7 +92,7 @@ static void once_spawn(const struct state *s)
 
 static void once_connect(const struct state *s)
 {
-	const struct linger abort_at_close = {.l_onoff = 1};
+	const struct linger abort_at_close = { .l_onoff = 1 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || connect(fd, (const struct sockaddr *)&s->listener, sizeof(s->listener)) < 0)
@@ -120,8 +120,8 @@ static void once_none(const struct state *s)
 }
 
 static const struct mode modes[] = {
-	{"open", once_open}, {"exec", once_exec}, {"spawn", once_spawn},
-	{"connect", once_connect}, {"file", once_file}, {"none", once_none},
+	{ "open", once_open },	     { "exec", once_exec }, { "spawn", once_spawn },
+	{ "connect", once_connect }, { "file", once_file }, { "none", once_none },
 };
 
 /* A child that accepts and closes until we are gone. Only mode connect has one. */
@@ -131,7 +131,7 @@ static pid_t start_listener(struct state *s)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	pid_t pid;
 
-	s->listener = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	s->listener = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	if (fd < 0 || bind(fd, (struct sockaddr *)&s->listener, size) < 0 || listen(fd, 1024) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&s->listener, &size) < 0)
 		die("listen");
@@ -181,7 +181,7 @@ static uint64_t paced(const struct mode *mode, const struct state *s, uint64_t r
 		uint64_t due = (now - start) * rate / NS_PER_S;
 
 		if (done >= due) {
-			struct timespec pause = {.tv_nsec = 1000000};
+			struct timespec pause = { .tv_nsec = 1000000 };
 
 			nanosleep(&pause, NULL);
 			continue;
