@@ -46,10 +46,11 @@ const checks = {
 	'the agent fetched the word list': () => read('data/extra.txt').startsWith('warp weft'),
 	'the agent left its notes': () => read('NOTES.md').startsWith('# Notes\n'),
 	'the agent removed its scratch file': () => !existsSync(inWork('out/scratch.tmp')),
-	'qwen ran as a script of node': () =>
-		some('process_exec', (e) => path.basename(e.interpreter ?? e.exe ?? '') === 'node' && e.path?.endsWith('cli.js')),
+	'the agent ran as a script, by env and node': () =>
+		some('process_exec', (e) => path.basename(e.interpreter ?? '') === 'env' && /\/(cli\.js|qwen)$/.test(e.path)) &&
+		ran('node', (args) => /\/(cli\.js|qwen)$/.test(args[1])).length > 0,
 	'its shell ran, with its command line': () =>
-		some('process_exec', (e) => e.args?.[1] === '-c' && e.args[2]?.includes('head -c 1 /etc/shadow')),
+		some('process_exec', (e) => e.args?.includes('-c') && e.args.at(-1).includes('head -c 1 /etc/shadow')),
 	'the children of the shell ran': () =>
 		['grep', 'tee', 'count', 'rm', 'unshare'].every((name) => ran(name).length > 0),
 	'the compiler and its parts ran': () => ran('cc1').length > 0 && ran('as').length > 0,

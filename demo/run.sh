@@ -6,7 +6,7 @@
 # leaves out the report, for check.sh. Exits 0 only if the agent did its work and heddle saw it.
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 build=$here/../build
 quiet=
 for argument in "$@"; do
@@ -17,7 +17,7 @@ for argument in "$@"; do
 	esac
 done
 mkdir -p "$build/demo"
-build=$(cd "$build" && pwd)
+build=$(cd "$build" && pwd -P)
 state=$build/demo
 model_pid=
 
