@@ -479,5 +479,7 @@ int helper_main(int argc, char **argv)
 
 		(void)execv(argv[1], next);
 	}
+	if (argc >= 2 && strcmp(argv[0], "write") == 0)
+		return write((int)strtol(argv[1], NULL, 10), "1234", 4) == 4 ? 0 : 1;
 	return 100;
 }

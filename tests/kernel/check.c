@@ -12,7 +12,7 @@
 #define VALUE_BYTES 20000
 #define STRANGERS_MAX 64
 
-enum op { OP_EQUAL, OP_DIFFERENT, OP_HAS, OP_HAS_NOT, OP_STARTS, OP_AT_LEAST, OP_PRESENT, OP_ABSENT };
+enum op { OP_EQUAL, OP_DIFFERENT, OP_HAS, OP_HAS_NOT, OP_STARTS, OP_AT_LEAST, OP_SUM, OP_PRESENT, OP_ABSENT };
 
 struct field {
 	char *key, *value;
@@ -50,8 +50,8 @@ struct judgement {
 static bool field_parse(char *text, struct field *ret)
 {
 	static const struct { const char *mark; enum op op; } ops[] = {
-		{ "!=", OP_DIFFERENT }, { "!~", OP_HAS_NOT }, { ">=", OP_AT_LEAST }, { "=", OP_EQUAL }, { "~", OP_HAS },
-		{ "^", OP_STARTS },
+		{ "!=", OP_DIFFERENT }, { "!~", OP_HAS_NOT }, { ">=", OP_AT_LEAST }, { ":=", OP_SUM }, { "=", OP_EQUAL },
+		{ "~", OP_HAS }, { "^", OP_STARTS },
 	};
 	size_t n;
 
@@ -63,7 +63,7 @@ static bool field_parse(char *text, struct field *ret)
 		ret->value = text + strlen(text);
 		return true;
 	}
-	n = strcspn(text, "!>=~^");
+	n = strcspn(text, "!>:=~^");
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
 		if (strncmp(text + n, ops[i].mark, strlen(ops[i].mark)) != 0)
 			continue;
@@ -218,6 +218,8 @@ static bool field_holds(const struct json *event, const struct field *f)
 		return n >= m && memcmp(have, want, m) == 0;
 	case OP_AT_LEAST:
 		return v->kind == JSON_INTEGER && v->integer >= strtoll(f->value, NULL, 10);
+	case OP_SUM:
+		return v->kind == JSON_INTEGER;
 	default:
 		return false;
 	}
@@ -246,7 +248,7 @@ static void field_complain(const struct json *event, const struct field *f, char
 	static const char *const words[] = {
 		[OP_EQUAL] = "wanted", [OP_DIFFERENT] = "wanted anything but", [OP_HAS] = "wanted to hold",
 		[OP_HAS_NOT] = "wanted not to hold", [OP_STARTS] = "wanted to start with",
-		[OP_AT_LEAST] = "wanted at least", [OP_PRESENT] = "wanted present", [OP_ABSENT] = "wanted absent",
+		[OP_AT_LEAST] = "wanted at least", [OP_SUM] = "wanted in sum", [OP_PRESENT] = "wanted present", [OP_ABSENT] = "wanted absent",
 	};
 	char have[160];
 	size_t n = strlen(why);
@@ -319,6 +321,24 @@ static bool check_fields(struct judgement *j, const struct wanted *w, const stru
 	return !*why;
 }
 
+/* Folds of one file add up, however they were cut. */
+static void check_sums(const struct judgement *j, const struct wanted *w, char *why, size_t size)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		long long sum = 0;
+
+		if (w->field[i].op != OP_SUM)
+			continue;
+		for (size_t k = 0; k < j->lines->n; k++)
+			if (is_candidate(w, &j->lines->line[k]))
+				sum += json_int(j->lines->line[k].json, w->field[i].key, 0);
+		if (sum != strtoll(w->field[i].value, NULL, 10)) {
+			(void)snprintf(why, size, "%s is %lld in all, wanted %s", w->field[i].key, sum, w->field[i].value);
+			return;
+		}
+	}
+}
+
 static void judge_one(struct judgement *j, const struct wanted *w)
 {
 	char name[512], why[1024] = "";
@@ -347,6 +367,8 @@ static void judge_one(struct judgement *j, const struct wanted *w)
 		no_candidate(w, j->lines, why, sizeof(why), &evidence);
 	else if (w->count > 0 && found != w->count && !*why)
 		(void)snprintf(why, sizeof(why), "%d such events, wanted %d", found, w->count);
+	if (!*why && w->count != 0)
+		check_sums(j, w, why, sizeof(why));
 	(void)snprintf(name, sizeof(name), "%s: %s [%s]%s", j->where, w->what, w->type,
 		       unverified ? " (unverified in this tier)" : "");
 	tap(!*why, name, why, evidence);

@@ -126,6 +126,9 @@ static const char *common_fault(const struct line *l, const char *session)
 		return "via";
 	if (time_parse(json_text(e, "time")) < 0)
 		return "time";
+	if (*json_text(e, "first") &&
+	    (time_parse(json_text(e, "first")) < 0 || time_parse(json_text(e, "first")) > time_parse(json_text(e, "last"))))
+		return "first or last";
 	if (!key_right(json_text(e, "process"), l->pid))
 		return "process";
 	if (strcmp(json_text(e, "session"), session) != 0)

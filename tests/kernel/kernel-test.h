@@ -36,7 +36,7 @@ extern const struct act_family *const act_families[]; /* NULL ends */
  *
  * An expectation is a list of fields, separated by '|':
  *   key=value   equal; a list is compared as a set; "hex:..." stands for raw bytes; "*" drops a default for the key
- *   key!=value  key~part (contains)  key!~part  key^start  key>=number
+ *   key!=value  key~part (contains)  key!~part  key^start  key>=number  key:=number (in sum over all candidates)
  *   +key -key   present, absent
  *   @...        selects: events of the type that meet all selecting fields are the candidates
  *   %path       the object was named by a path: `verified` may be false in the tracepoint tier

@@ -8,11 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct act_family family_exec, family_fork;
+extern const struct act_family family_exec, family_fork, family_open, family_rw, family_metadata;
 
 const struct act_family *const act_families[] = {
 	&family_exec,
 	&family_fork,
+	&family_open,
+	&family_rw,
+	&family_metadata,
 	NULL,
 };
 
