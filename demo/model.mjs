@@ -11,7 +11,8 @@ import path from 'node:path';
 import process from 'node:process';
 
 const LOOPBACK = '127.0.0.1';
-const RESOLVER = '127.0.0.77';
+// Port 53 is what heddle reads as DNS; the first of these that no other resolver (or demo) has.
+const RESOLVERS = ['127.0.0.77', '127.0.0.78', '127.0.0.79', '127.0.0.80'];
 const INDEX_NAME = 'packages.heddle.example';
 const MODEL = 'scripted';
 
@@ -42,7 +43,7 @@ get({ host, port, path: '/wordlist', headers: { host: name } }, (response) => {
 `;
 
 // One entry a turn: what the model says, and the tools it calls.
-const script = (indexPort) => [
+const script = (resolver, indexPort) => [
 	{
 		say: 'I look at the project first.',
 		calls: [{ name: 'list_directory', args: { path: work } }],
@@ -89,7 +90,7 @@ const script = (indexPort) => [
 		say: 'I run it.',
 		calls: [
 			shell(
-				`node tools/fetch.mjs ${RESOLVER} ${INDEX_NAME} ${indexPort} && ./out/count data/extra.txt`,
+				`node tools/fetch.mjs ${resolver} ${INDEX_NAME} ${indexPort} && ./out/count data/extra.txt`,
 				'Fetch the word list and count it',
 			),
 		],
@@ -246,17 +247,30 @@ function listen(server, port, address) {
 	});
 }
 
-const resolver = dgram.createSocket('udp4');
-resolver.on('message', (query, from) => {
-	const answer = dnsAnswer(query);
-	if (answer) resolver.send(answer, from.port, from.address);
-});
+// A resolver on the first free of RESOLVERS; returns its address.
+async function startResolver() {
+	for (const address of RESOLVERS) {
+		const socket = dgram.createSocket('udp4');
+		socket.on('message', (query, from) => {
+			const answer = dnsAnswer(query);
+			if (answer) socket.send(answer, from.port, from.address);
+		});
+		try {
+			await listen(socket, 53, address);
+			return address;
+		} catch (error) {
+			socket.close();
+			if (error.code !== 'EADDRINUSE') throw error;
+		}
+	}
+	throw new Error(`port 53 is taken on ${RESOLVERS.join(', ')}`);
+}
 
 try {
-	await listen(resolver, 53, RESOLVER);
-	const indexPort = await listen(indexServer(), 0, LOOPBACK);
-	const modelPort = await listen(modelServer(script(indexPort)), 0, LOOPBACK);
-	console.log(JSON.stringify({ model: modelPort, index: indexPort, name: INDEX_NAME, resolver: RESOLVER }));
+	const resolver = await startResolver();
+	const index = await listen(indexServer(), 0, LOOPBACK);
+	const model = await listen(modelServer(script(resolver, index)), 0, LOOPBACK);
+	console.log(JSON.stringify({ model, index, name: INDEX_NAME, resolver }));
 } catch (error) {
 	console.error(`demo: the model endpoint can't listen: ${error.message}`);
 	process.exit(1);
