@@ -70,7 +70,7 @@ prepare() {
 
 start_model() {
 	local line
-	exec 9< <(exec "$node" "$here/model.mjs" "$state/work" 9<&-)
+	exec 9< <(exec "$node" "$here/model.mjs" "$state/work" 8>&- 9<&-)
 	model_pid=$!
 	read -r -t 20 -u 9 line || fail "the model endpoint did not start"
 	exec 9<&-
@@ -87,7 +87,7 @@ run_agent() {
 	[ -z "${HEDDLE_HOME:-}" ] || environment+=("HEDDLE_HOME=$HEDDLE_HOME")
 	cd "$state/work"
 	env -i "${environment[@]}" timeout --foreground -k 5 90 "$build/heddle" run --json "$state/events.jsonl" -- \
-		qwen --auth-type openai -y -p "Mend the word counter, try it, and fetch the extra word list." </dev/null ||
+		qwen --auth-type openai -y -p "Mend the word counter, try it, and fetch the extra word list." </dev/null 8>&- ||
 		fail "heddle run ended with status $?"
 	cd "$here"
 }
@@ -97,6 +97,8 @@ run_agent() {
 command -v npm >/dev/null || fail "npm is missing (Debian package npm)"
 command -v cc >/dev/null || fail "cc is missing (Debian package gcc)"
 
+exec 8>"$state/lock"
+flock -w 180 8 || fail "another demo holds $state/lock"
 find_node
 install_locked agent
 prepare
