@@ -47,7 +47,7 @@ static int plain(void *context)
 	(void)context;
 	expect("process_exec", "execve",
 	       "@path=%s|comm=%s|" SUCCESS "|args[0]=argv zero|args[1]=--helper|args[2]=exit|args[3]=3|args>=4|"
-	       "args_count=4|args_bytes=26|-args_truncated|cwd=%s|-interpreter|-fileless|-loaded|image=1|-escaped",
+	       "args_count=4|args_bytes=26|args_truncated!=true|cwd=%s|-interpreter|-fileless|-loaded|image=1|-escaped",
 	       act_self, comm_of(act_self), at(""));
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
@@ -66,7 +66,8 @@ static int at_fd(void *context)
 	int fd = open(act_self, O_PATH | O_CLOEXEC);
 
 	(void)context;
-	expect("process_exec", "execveat with AT_EMPTY_PATH", "@path=%s|comm=*|" SUCCESS "|args[0]=by-fd|-fileless", act_self);
+	expect("process_exec", "execveat with AT_EMPTY_PATH", "@path=%s|comm=*|" SUCCESS "|args[0]=by-fd|-fileless",
+	       act_self);
 	(void)must(sys_execveat(fd, "", argv, AT_EMPTY_PATH) == 0, "execveat");
 	return 1;
 }
@@ -77,8 +78,8 @@ static int at_dir(void *context)
 	int fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	(void)context;
-	expect("process_exec", "execveat relative to a directory", "@path=%s|exe=%s|comm=prog|" SUCCESS "|args[0]=by-dir",
-	       at("sub/prog"), at("sub/prog"));
+	expect("process_exec", "execveat relative to a directory",
+	       "@path=%s|exe=%s|comm=prog|" SUCCESS "|args[0]=by-dir", at("sub/prog"), at("sub/prog"));
 	(void)must(sys_execveat(fd, "sub/prog", argv, 0) == 0, "execveat");
 	return 1;
 }
@@ -99,7 +100,8 @@ static int relative(void *context)
 	char *argv[] = { "rel", "--helper", "exit", "0", NULL };
 
 	(void)context;
-	expect("process_exec", "a symlink by a relative path", "@path=%s|comm=link|" SUCCESS "|cwd=%s", act_self, at(""));
+	expect("process_exec", "a symlink by a relative path", "@path=%s|comm=link|" SUCCESS "|cwd=%s", act_self,
+	       at(""));
 	(void)must(execv("./link", argv) == 0, "execve");
 	return 1;
 }
@@ -117,8 +119,8 @@ static void case_failed(void)
 	char *name = at("missing");
 	int fd;
 
-	expect("process_exec", "ENOENT", "@path=%s|%s|args[0]=never|args[1]=was here|args_count=2|verified=false",
-	       name, no(execv(name, argv), ENOENT));
+	expect("process_exec", "ENOENT", "@path=%s|%s|args[0]=never|args[1]=was here|args_count=2|verified=false", name,
+	       no(execv(name, argv), ENOENT));
 	make_file("text", "plain text, no program\n");
 	expect("process_exec", "EACCES: no execute bit", "@path=%s|%s|args[0]=never", at("text"),
 	       no(execv("text", argv), EACCES));
@@ -134,7 +136,8 @@ static void case_failed(void)
 	       no(sys_execveat(fd, "no-such", argv, 0), ENOENT));
 	make_file("hollow", "#!/no/such/interpreter\n");
 	(void)chmod("hollow", 0755);
-	expect("process_exec", "ENOENT of the interpreter", "@path=%s|%s", at("hollow"), no(execv("./hollow", argv), ENOENT));
+	expect("process_exec", "ENOENT of the interpreter", "@path=%s|%s", at("hollow"),
+	       no(execv("./hollow", argv), ENOENT));
 	expect("process_exec", "EFAULT: a path that can't be read", "@result=-14|error=EFAULT|-path");
 	(void)must(syscall(SYS_execve, (char *)8, argv, environ) < 0, "EFAULT");
 }
@@ -178,7 +181,8 @@ static int script(void *context)
 	(void)context;
 	expect("process_exec", "a #! script",
 	       "@path=%s|exe=%s|interpreter=%s|comm=script|" SUCCESS "|args[0]=%s|args[1]=--script|args[2]=./script|"
-	       "args[3]=one|args[4]=two words|args_count=5", at("script"), act_self, act_self, act_self);
+	       "args[3]=one|args[4]=two words|args_count=5",
+	       at("script"), act_self, act_self, act_self);
 	(void)must(execv("./script", argv) == 0, "execve");
 	return 1;
 }
@@ -257,8 +261,10 @@ static int many(void *context)
 		argv[i] = text[i];
 	}
 	expect("process_exec", "10,000 arguments",
-	       "@path=%s|comm=*|" SUCCESS "|args_count=10000|args_bytes=%zu|args_truncated=true|args>=256|args[255]=a255|"
-	       "args[4]=a4", act_self, bytes);
+	       "@path=%s|comm=*|" SUCCESS
+	       "|args_count=10000|args_bytes=%zu|args_truncated=true|args>=256|args[255]=a255|"
+	       "args[4]=a4",
+	       act_self, bytes);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
 }
@@ -271,7 +277,8 @@ static int large(void *context)
 	(void)context;
 	memset(block, 'L', sizeof(block) - 1);
 	expect("process_exec", "an argument of 128 KiB",
-	       "@path=%s|comm=*|" SUCCESS "|args_count=6|args_bytes=%zu|args_truncated=true|args[0]=large|args[3]=9|args[4]^LLLL",
+	       "@path=%s|comm=*|" SUCCESS
+	       "|args_count=6|args_bytes=%zu|args_truncated=true|args[0]=large|args[3]=9|args[4]^LLLL",
 	       act_self, sizeof(block) + 6 + 9 + 5 + 2 + 6);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
@@ -285,7 +292,8 @@ static int just_fits(void *context)
 	(void)context;
 	memset(block, 'F', sizeof(block) - 1);
 	expect("process_exec", "arguments of 16 KiB are kept whole",
-	       "@path=%s|comm=*|" SUCCESS "|args_count=5|args_bytes=16384|-args_truncated|args[4]=%s", act_self, block);
+	       "@path=%s|comm=*|" SUCCESS "|args_count=5|args_bytes=16384|args_truncated!=true|args[4]=%s", act_self,
+	       block);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
 }
@@ -305,7 +313,8 @@ static int empty_zero(void *context)
 	char *argv[] = { "", "--helper", "exit", "2", NULL };
 
 	(void)context;
-	expect("process_exec", "an empty argv[0]", "@path=%s|comm=*|" SUCCESS "|args[0]=|args[1]=--helper|args_count=4", act_self);
+	expect("process_exec", "an empty argv[0]", "@path=%s|comm=*|" SUCCESS "|args[0]=|args[1]=--helper|args_count=4",
+	       act_self);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
 }
@@ -329,7 +338,8 @@ static void case_empty(void)
 	(void)in_child(no_argv, NULL);
 }
 
-static const char hostile[] = "new\nline \33[31mred\33[0m \"quoted\" 'x' \\ back\\x41 \xff\xfe bad \xc3\xa9 good \x7f\t\1 \xc2\x9b";
+static const char hostile[] =
+    "new\nline \33[31mred\33[0m \"quoted\" 'x' \\ back\\x41 \xff\xfe bad \xc3\xa9 good \x7f\t\1 \xc2\x9b";
 
 static int hostile_args(void *context)
 {
@@ -351,8 +361,9 @@ static int hostile_program(void *context)
 	char *path = at(hostile_name);
 
 	(void)context;
-	expect("process_exec", "a program's name of hostile bytes", "@path=%s|exe=%s|comm=%s|" SUCCESS "|escaped~path|escaped~exe",
-	       hex(path, strlen(path)), hex(path, strlen(path)), hex(hostile_name, 15));
+	expect("process_exec", "a program's name of hostile bytes",
+	       "@path=%s|exe=%s|comm=%s|" SUCCESS "|escaped~path|escaped~exe", hex(path, strlen(path)),
+	       hex(path, strlen(path)), hex(hostile_name, 15));
 	(void)must(execv(path, argv) == 0, "execve");
 	return 1;
 }
@@ -372,8 +383,8 @@ static void *from_thread(void *context)
 
 	(void)context;
 	/* The thread takes over the leader's id. */
-	expect("process_exec", "exec from a thread that is not the leader", "@path=%s|tid=%d|comm=*|" SUCCESS "|image=1",
-	       act_self, getpid());
+	expect("process_exec", "exec from a thread that is not the leader",
+	       "@path=%s|tid=%d|comm=*|" SUCCESS "|image=1", act_self, getpid());
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return NULL;
 }
@@ -400,8 +411,9 @@ static int by_loader(void *context)
 	char *argv[] = { "loader", (char *)act_self, "--helper", "exit", "4", NULL };
 	char real[4096];
 
-	expect("process_exec", "a program run by the dynamic loader", "@path=%s|exe=%s|comm=*|" SUCCESS "|loaded=%s|args[1]=%s",
-	       realpath(context, real), real, act_self, act_self);
+	expect("process_exec", "a program run by the dynamic loader",
+	       "@path=%s|exe=%s|comm=*|" SUCCESS "|loaded=%s|args[1]=%s", realpath(context, real), real, act_self,
+	       act_self);
 	(void)must(execv(context, argv) == 0, "execve");
 	return 1;
 }
@@ -426,7 +438,8 @@ static int twice(void *context)
 
 	(void)context;
 	expect("process_exec", "the first of two execs", "@args[0]=first|path=%s|comm=*|" SUCCESS "|image=1", act_self);
-	expect("process_exec", "the second of two execs", "@args[0]=again|path=%s|comm=*|" SUCCESS "|image=2", act_self);
+	expect("process_exec", "the second of two execs", "@args[0]=again|path=%s|comm=*|" SUCCESS "|image=2",
+	       act_self);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return 1;
 }
@@ -445,8 +458,8 @@ static void case_spawn(void)
 
 	(void)must(posix_spawn(&pid, act_self, NULL, NULL, argv, environ) == 0, "posix_spawn");
 	(void)wait_for(pid);
-	expect("process_exec", "posix_spawn", "@pid=%d|tid=%d|ppid=%d|comm=*|path=%s|args[0]=spawned|" SUCCESS, pid, pid,
-	       getpid(), act_self);
+	expect("process_exec", "posix_spawn", "@pid=%d|tid=%d|ppid=%d|comm=*|path=%s|args[0]=spawned|" SUCCESS, pid,
+	       pid, getpid(), act_self);
 	expect_end(pid, 6, act_self, 1);
 }
 

@@ -23,8 +23,10 @@ static void expect_fork(const char *what, pid_t child, const char *flags)
 
 static void expect_code(pid_t pid, const char *what, int code)
 {
-	expect("process_exit", what, "@pid=%d|tid=*|ppid=%d|exit_code=%d|-signal|-core_dumped|oom_killed!=true|duration_ns>=1|"
-	       "max_rss_bytes>=4096", pid, getpid(), code);
+	expect("process_exit", what,
+	       "@pid=%d|tid=*|ppid=%d|exit_code=%d|-signal|-core_dumped|oom_killed!=true|duration_ns>=1|"
+	       "max_rss_bytes>=4096",
+	       pid, getpid(), code);
 }
 
 static void case_fork(void)
@@ -140,7 +142,8 @@ static void case_thread(void)
 	(void)must(pthread_create(&t, NULL, thread_body, &tid) == 0, "pthread_create");
 	(void)pthread_join(t, NULL);
 	expect("process_fork", "a thread",
-	       "@child_tid=%d|child_pid=%d|thread=true|clone_flags~CLONE_THREAD|clone_flags~CLONE_VM|clone_flags~CLONE_SIGHAND",
+	       "@child_tid=%d|child_pid=%d|thread=true|clone_flags~CLONE_THREAD|clone_flags~CLONE_VM|clone_flags~CLONE_"
+	       "SIGHAND",
 	       tid, getpid());
 	expect_none("process_exit", "a thread's end is no process_exit", "tid=%d", tid);
 }
@@ -171,8 +174,11 @@ static int kill_self(void *context)
 
 static void case_signals(void)
 {
-	static const struct { int number; const char *name; } signals[] = {
-		{ SIGKILL, "SIGKILL" }, { SIGTERM, "SIGTERM" }, { SIGHUP, "SIGHUP" }, { SIGPIPE, "SIGPIPE" },
+	static const struct {
+		int number;
+		const char *name;
+	} signals[] = {
+		{ SIGKILL, "SIGKILL" }, { SIGTERM, "SIGTERM" }, { SIGHUP, "SIGHUP" },	{ SIGPIPE, "SIGPIPE" },
 		{ SIGALRM, "SIGALRM" }, { SIGUSR1, "SIGUSR1" }, { SIGABRT, "SIGABRT" },
 	};
 
@@ -180,8 +186,8 @@ static void case_signals(void)
 		int number = signals[i].number;
 		pid_t pid = in_child(kill_self, &number);
 
-		expect("process_exit", signals[i].name, "@pid=%d|tid=*|ppid=%d|signal=%s|-exit_code|-core_dumped", pid, getpid(),
-		       signals[i].name);
+		expect("process_exit", signals[i].name, "@pid=%d|tid=*|ppid=%d|signal=%s|-exit_code|core_dumped!=true",
+		       pid, getpid(), signals[i].name);
 	}
 }
 
@@ -202,8 +208,8 @@ static void case_core(void)
 
 	(void)must(WIFSIGNALED(act_status) && WTERMSIG(act_status) == SIGSEGV, "it crashed");
 	if (WCOREDUMP(act_status))
-		expect("process_exit", "SIGSEGV with a core", "@pid=%d|tid=*|ppid=%d|signal=SIGSEGV|core_dumped=true|-exit_code",
-		       pid, getpid());
+		expect("process_exit", "SIGSEGV with a core",
+		       "@pid=%d|tid=*|ppid=%d|signal=SIGSEGV|core_dumped=true|-exit_code", pid, getpid());
 	else
 		expect("process_exit", "SIGSEGV, core_pattern keeps no core here",
 		       "@pid=%d|tid=*|ppid=%d|signal=SIGSEGV|core_dumped!=true|-exit_code", pid, getpid());
@@ -292,7 +298,8 @@ static void case_last_thread(void)
 	/* Kernels before 6.0 keep the leader's code, later ones the last thread's: the waiter's word counts. */
 	(void)must(WIFEXITED(act_status), "it exited");
 	expect_code(pid, "the leader exits first, the last thread just exits", WEXITSTATUS(act_status));
-	expect("process_exit", "the duration lasts to the last thread", "@pid=%d|tid=*|ppid=*|duration_ns>=20000000", pid);
+	expect("process_exit", "the duration lasts to the last thread", "@pid=%d|tid=*|ppid=*|duration_ns>=20000000",
+	       pid);
 }
 
 static int heavy(void *context)

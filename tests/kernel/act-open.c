@@ -31,10 +31,11 @@ static void case_calls(void)
 {
 	int dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
 
-	expect("file_open", "a directory", "@path=%s|%s|flags=O_RDONLY,O_DIRECTORY,O_CLOEXEC|%s", at(""), ok(dir), identity(dir));
+	expect("file_open", "a directory", "@path=%s|%s|flags=O_RDONLY,O_DIRECTORY,O_CLOEXEC|%s", at(""), ok(dir),
+	       identity(dir));
 	fd = open("made", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	expect("file_open", "open with O_CREAT", "@path=%s|%s|flags=O_WRONLY,O_CREAT,O_EXCL,O_CLOEXEC|mode=0640|%s", at("made"),
-	       ok(fd), identity(fd));
+	expect("file_open", "open with O_CREAT", "@path=%s|%s|flags=O_WRONLY,O_CREAT,O_EXCL,O_CLOEXEC|mode=0640|%s",
+	       at("made"), ok(fd), identity(fd));
 	(void)close(fd);
 	make_file("b", "text");
 #ifdef SYS_open
@@ -47,14 +48,15 @@ static void case_calls(void)
 #endif
 	fd = openat(dir, "b", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOATIME | O_NOCTTY);
 	expect("file_open", "openat relative to a directory",
-	       "@path=%s|@flags=O_RDONLY,O_NONBLOCK,O_NOFOLLOW,O_NOATIME,O_NOCTTY|%s|%s", at("b"), ok(fd), identity(fd));
+	       "@path=%s|@flags=O_RDONLY,O_NONBLOCK,O_NOFOLLOW,O_NOATIME,O_NOCTTY|%s|%s", at("b"), ok(fd),
+	       identity(fd));
 	(void)close(fd);
 	fd = open(at("b"), O_PATH | O_CLOEXEC);
 	expect("file_open", "O_PATH", "@path=%s|@flags=O_RDONLY,O_PATH,O_CLOEXEC|%s|%s", at("b"), ok(fd), identity(fd));
 	(void)close(fd);
 	fd = open(at("b"), O_RDWR | O_TRUNC | O_SYNC);
-	expect("file_open", "an absolute path, O_TRUNC, O_SYNC", "@path=%s|@flags=O_RDWR,O_TRUNC,O_SYNC|%s|-deleted|-truncated|-overlay",
-	       at("b"), ok(fd));
+	expect("file_open", "an absolute path, O_TRUNC, O_SYNC",
+	       "@path=%s|@flags=O_RDWR,O_TRUNC,O_SYNC|%s|-deleted|-truncated|-overlay", at("b"), ok(fd));
 	(void)close(fd);
 	fd = open(".", O_RDWR | O_TMPFILE, 0600);
 	expect("file_open", "O_TMPFILE", "@flags=O_RDWR,O_TMPFILE|@result=0|%s|path^%s", identity(fd), at(""));
@@ -77,18 +79,20 @@ static void case_openat2(void)
 	make_file("sub/f", "x");
 	(void)must(symlink("sub/f", "link") == 0 && symlink("/etc", "sub/out") == 0, "symlink");
 	fd = sys_openat2(dir, "sub/f", O_RDONLY, 0, RESOLVE_BENEATH);
-	expect("file_open", "openat2 RESOLVE_BENEATH", "@path=%s|@flags=O_RDONLY|%s|%s|resolve=RESOLVE_BENEATH", at("sub/f"), ok(fd),
-	       identity(fd));
+	expect("file_open", "openat2 RESOLVE_BENEATH", "@path=%s|@flags=O_RDONLY|%s|%s|resolve=RESOLVE_BENEATH",
+	       at("sub/f"), ok(fd), identity(fd));
 	(void)close(fd);
 	fd = sys_openat2(dir, "/sub/new", O_WRONLY | O_CREAT, 0604, RESOLVE_IN_ROOT);
-	expect("file_open", "openat2 RESOLVE_IN_ROOT", "@path=%s|%s|flags=O_WRONLY,O_CREAT|mode=0604|resolve=RESOLVE_IN_ROOT",
-	       at("sub/new"), ok(fd));
+	expect("file_open", "openat2 RESOLVE_IN_ROOT",
+	       "@path=%s|%s|flags=O_WRONLY,O_CREAT|mode=0604|resolve=RESOLVE_IN_ROOT", at("sub/new"), ok(fd));
 	(void)close(fd);
-	expect("file_open", "openat2 RESOLVE_NO_SYMLINKS fails", "@path=%s|verified=false|%s|resolve=RESOLVE_NO_SYMLINKS", at("link"),
+	expect("file_open", "openat2 RESOLVE_NO_SYMLINKS fails",
+	       "@path=%s|verified=false|%s|resolve=RESOLVE_NO_SYMLINKS", at("link"),
 	       no(sys_openat2(dir, "link", O_RDONLY, 0, RESOLVE_NO_SYMLINKS), ELOOP));
-	expect("file_open", "openat2 that would leave its directory fails", "@path=%s|verified=false|%s", at("sub/out/passwd"),
-	       no(sys_openat2(dir, "sub/out/passwd", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV));
-	expect("file_open", "openat2 with unknown flags fails", "@path=%s|@result=-22|error=EINVAL|verified=false", at("sub/q"));
+	expect("file_open", "openat2 that would leave its directory fails", "@path=%s|verified=false|%s",
+	       at("sub/out/passwd"), no(sys_openat2(dir, "sub/out/passwd", O_RDONLY, 0, RESOLVE_BENEATH), EXDEV));
+	expect("file_open", "openat2 with unknown flags fails", "@path=%s|@result=-22|error=EINVAL|verified=false",
+	       at("sub/q"));
 	(void)must(sys_openat2(dir, "sub/q", O_RDONLY, 0777, 0) < 0 && errno == EINVAL, "EINVAL");
 }
 
@@ -107,20 +111,25 @@ static void case_failed(void)
 {
 	int file = -1;
 
-	expect("file_open", "ENOENT", "@path=%s|verified=false|flags=O_RDONLY,O_CLOEXEC|%s|-inode|-device", at("missing"),
-	       no(open("missing", O_RDONLY | O_CLOEXEC), ENOENT));
+	expect("file_open", "ENOENT", "@path=%s|verified=false|flags=O_RDONLY,O_CLOEXEC|%s|-inode|-device",
+	       at("missing"), no(open("missing", O_RDONLY | O_CLOEXEC), ENOENT));
 	make_file("file", "x");
-	expect("file_open", "ENOTDIR", "@path=%s|verified=false|%s", at("file/below"), no(open("file/below", O_RDONLY), ENOTDIR));
+	expect("file_open", "ENOTDIR", "@path=%s|verified=false|%s", at("file/below"),
+	       no(open("file/below", O_RDONLY), ENOTDIR));
 	(void)must(symlink("loop", "loop") == 0, "symlink");
 	expect("file_open", "ELOOP", "@path=%s|verified=false|%s", at("loop"), no(open("loop", O_RDONLY), ELOOP));
-	expect("file_open", "EEXIST", "@path=%s|@result=-17|error=EEXIST|verified=false|flags=O_WRONLY,O_CREAT,O_EXCL|%s", at("file"),
+	expect("file_open", "EEXIST",
+	       "@path=%s|@result=-17|error=EEXIST|verified=false|flags=O_WRONLY,O_CREAT,O_EXCL|%s", at("file"),
 	       no(open("file", O_WRONLY | O_CREAT | O_EXCL, 0600), EEXIST));
-	expect("file_open", "EISDIR", "@path=%s|@flags=O_WRONLY|verified=false|%s", at(""), no(open(at(""), O_WRONLY), EISDIR));
+	expect("file_open", "EISDIR", "@path=%s|@flags=O_WRONLY|verified=false|%s", at(""),
+	       no(open(at(""), O_WRONLY), EISDIR));
 	file = open("file", O_RDONLY | O_CLOEXEC);
 	expect("file_open", "a file as dirfd", "@path=%s|@result=-20|verified=false|%s", at("file/x"),
 	       no(openat(file, "x", O_RDONLY), ENOTDIR));
-	expect("file_open", "a closed dirfd: the name alone is known", "@result=-9|verified=false|%s", no(openat(999, "x", O_RDONLY), EBADF));
-	expect("file_open", "an empty name", "@result=-2|@flags=O_RDWR|verified=false|%s", no(open("", O_RDWR), ENOENT));
+	expect("file_open", "a closed dirfd: the name alone is known", "@result=-9|verified=false|%s",
+	       no(openat(999, "x", O_RDONLY), EBADF));
+	expect("file_open", "an empty name", "@result=-2|@flags=O_RDWR|verified=false|%s",
+	       no(open("", O_RDWR), ENOENT));
 	expect("file_open", "a name that can't be read", "@result=-14|error=EFAULT|-path|verified=false");
 	(void)must(syscall(SYS_openat, AT_FDCWD, (char *)8, O_RDONLY) < 0 && errno == EFAULT, "EFAULT");
 	make_file("secret", "x");
@@ -132,7 +141,8 @@ static void case_flood(void)
 {
 	for (int i = 0; i < 5; i++)
 		(void)must(open("absent", O_RDONLY) < 0, "ENOENT");
-	expect_n(-1, "file_open", "identical failed opens", "@path=%s|%s|verified=false", at("absent"), "result=-2|error=ENOENT");
+	expect_n(-1, "file_open", "identical failed opens", "@path=%s|%s|verified=false", at("absent"),
+		 "result=-2|error=ENOENT");
 }
 
 static void case_links(void)
@@ -147,7 +157,8 @@ static void case_links(void)
 	(void)close(fd);
 	expect_none("file_open", "the link's own name does not show", "path=%s", at("link"));
 	fd = open("./real/../dir//./file", O_RDWR);
-	expect("file_open", "dots and doubled slashes are resolved", "@path=%s|@flags=O_RDWR|%s", at("real/file"), ok(fd));
+	expect("file_open", "dots and doubled slashes are resolved", "@path=%s|@flags=O_RDWR|%s", at("real/file"),
+	       ok(fd));
 	(void)close(fd);
 	fd = open("link", O_PATH | O_NOFOLLOW);
 	expect("file_open", "a link itself", "@path=%s|@flags=O_RDONLY,O_PATH,O_NOFOLLOW|%s", at("link"), ok(fd));
@@ -169,12 +180,13 @@ static void case_deleted(void)
 	(void)must(unlink("gone") == 0, "unlink");
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", first);
 	fd = open(path, O_RDONLY);
-	expect("file_open", "a deleted file through /proc/self/fd", "@path=%s|@deleted=true|flags=O_RDONLY|%s|%s", name, ok(fd),
-	       identity(fd));
+	expect("file_open", "a deleted file through /proc/self/fd", "@path=%s|@deleted=true|flags=O_RDONLY|%s|%s", name,
+	       ok(fd), identity(fd));
 	(void)close(fd);
 	make_file("again (deleted)", "x");
 	fd = open("again (deleted)", O_RDONLY);
-	expect("file_open", "a name that looks deleted", "@path=%s|@flags=O_RDONLY|%s|-deleted", at("again (deleted)"), ok(fd));
+	expect("file_open", "a name that looks deleted", "@path=%s|@flags=O_RDONLY|%s|-deleted", at("again (deleted)"),
+	       ok(fd));
 	(void)close(fd);
 }
 
@@ -192,7 +204,8 @@ static void case_handle(void)
 		return;
 	}
 	fd = open_by_handle_at(dir, &handle.h, O_RDWR);
-	expect("file_open", "open_by_handle_at", "@flags=O_RDWR|@result=0|%s|%s|path=%s", ok(fd), identity(fd), at("handled"));
+	expect("file_open", "open_by_handle_at", "@flags=O_RDWR|@result=0|%s|%s|path=%s", ok(fd), identity(fd),
+	       at("handled"));
 	(void)close(fd);
 	memset(handle.h.f_handle, 0xee, handle.h.handle_bytes);
 	fd = open_by_handle_at(dir, &handle.h, O_WRONLY);
@@ -221,7 +234,8 @@ static void case_deep(void)
 	fd = open("leaf", O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	expect("file_open", "a path of 300 parts", "@path=%s/leaf|%s|-truncated|%s", path, ok(fd), identity(fd));
 	(void)close(fd);
-	expect("file_open", "a failed open below 300 parts", "@path=%s/none|verified=false|%s", path, no(open("none", O_RDONLY), ENOENT));
+	expect("file_open", "a failed open below 300 parts", "@path=%s/none|verified=false|%s", path,
+	       no(open("none", O_RDONLY), ENOENT));
 	expect("file_open", "a name of 4,095 bytes that fails", "@result=-36|error=ENAMETOOLONG|verified=false|+path");
 	memset(path, 'n', 4095);
 	path[4095] = '\0';
@@ -242,8 +256,8 @@ static void case_deeper(void)
 	}
 	fd = open("leaf", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	/* The leaf counts: what is cut is cut at the root's end. */
-	expect("file_open", "a path longer than PATH_MAX says so", "@flags=O_RDWR,O_CREAT,O_CLOEXEC|@result=0|truncated=true|path~/leaf|%s",
-	       identity(fd));
+	expect("file_open", "a path longer than PATH_MAX says so",
+	       "@flags=O_RDWR,O_CREAT,O_CLOEXEC|@result=0|truncated=true|path~/leaf|%s", identity(fd));
 	(void)close(fd);
 }
 
@@ -260,7 +274,8 @@ static void case_hostile(void)
 	expect("file_open", "hostile bytes in a failed name", "@path=%s|escaped~path|%s", hex(path, strlen(path)),
 	       no(open("\xff\n\"never", O_RDONLY), ENOENT));
 	fd = open("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xb5", O_RDWR | O_CREAT, 0644);
-	expect("file_open", "good UTF-8 stays as it is", "@path=%s|-escaped|%s", at("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xb5"), ok(fd));
+	expect("file_open", "good UTF-8 stays as it is", "@path=%s|-escaped|%s",
+	       at("plain \xc3\xa9 \xe2\x82\xac \xf0\x9f\xa7\xb5"), ok(fd));
 	(void)close(fd);
 	fd = open("back\\slash", O_RDWR | O_CREAT, 0644);
 	path = at("back\\slash");
@@ -290,9 +305,11 @@ static void case_overlay(void)
 	make_file("disk/low/below", "x");
 	make_file("disk/low/both", "x");
 	make_file("disk/up/above", "x");
-	(void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", at("disk/low"), at("disk/up"), at("disk/work"));
+	(void)snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", at("disk/low"), at("disk/up"),
+		       at("disk/work"));
 	if (mount("overlay", "merged", "overlay", 0, options) < 0) {
-		skip("overlay files", errno == ENODEV ? "the kernel has no overlay filesystem (module overlay)" : strerror(errno));
+		skip("overlay files",
+		     errno == ENODEV ? "the kernel has no overlay filesystem (module overlay)" : strerror(errno));
 		return;
 	}
 	fd = open("merged/below", O_RDONLY);
@@ -302,7 +319,8 @@ static void case_overlay(void)
 	expect("file_open", "a file of overlay's upper layer", "@path=%s|overlay=upper|%s", at("merged/above"), ok(fd));
 	(void)close(fd);
 	fd = open("merged/both", O_RDWR);
-	expect("file_open", "a file that was copied up", "@path=%s|@flags=O_RDWR|overlay=upper|%s", at("merged/both"), ok(fd));
+	expect("file_open", "a file that was copied up", "@path=%s|@flags=O_RDWR|overlay=upper|%s", at("merged/both"),
+	       ok(fd));
 	(void)close(fd);
 	fd = open("merged/new", O_WRONLY | O_CREAT, 0644);
 	expect("file_open", "a file made in overlay", "@path=%s|overlay=upper|%s", at("merged/new"), ok(fd));
@@ -323,7 +341,8 @@ static void case_mounts(void)
 		return;
 	}
 	fd = open("target/f", O_RDWR);
-	expect("file_open", "a file below a bind mount has its name there", "@path=%s|flags=O_RDWR|%s|%s", at("target/f"), ok(fd), identity(fd));
+	expect("file_open", "a file below a bind mount has its name there", "@path=%s|flags=O_RDWR|%s|%s",
+	       at("target/f"), ok(fd), identity(fd));
 	(void)close(fd);
 	(void)must(mount("tmpfs", "tmp", "tmpfs", 0, NULL) == 0 && mkdir("tmp/a", 0755) == 0, "tmpfs");
 	fd = open("tmp/a/new", O_RDWR | O_CREAT, 0600);
@@ -345,7 +364,8 @@ static void case_chroot(void)
 	inside = at("jail/etc/f");
 	(void)must(chroot("jail") == 0 && chdir("/") == 0, "chroot");
 	fd = open("/etc/f", O_RDWR);
-	expect("file_open", "a chrooted opener's path starts at the sensor's root", "@path=%s|%s|%s", inside, ok(fd), identity(fd));
+	expect("file_open", "a chrooted opener's path starts at the sensor's root", "@path=%s|%s|%s", inside, ok(fd),
+	       identity(fd));
 	(void)close(fd);
 	expect("file_open", "a chrooted opener's failed path", "@path=%s|verified=false|%s", at("jail/etc/none"),
 	       no(open("/etc/none", O_RDONLY), ENOENT));
@@ -364,21 +384,11 @@ static void case_special(void)
 }
 
 static const struct act_case cases[] = {
-	{ "calls", case_calls },
-	{ "openat2", case_openat2 },
-	{ "failed", case_failed },
-	{ "flood", case_flood },
-	{ "links", case_links },
-	{ "deleted", case_deleted },
-	{ "handle", case_handle },
-	{ "deep", case_deep },
-	{ "deeper", case_deeper },
-	{ "hostile", case_hostile },
-	{ "overlay", case_overlay },
-	{ "mounts", case_mounts },
-	{ "chroot", case_chroot },
-	{ "special", case_special },
-	{ 0 },
+	{ "calls", case_calls },     { "openat2", case_openat2 }, { "failed", case_failed },
+	{ "flood", case_flood },     { "links", case_links },	  { "deleted", case_deleted },
+	{ "handle", case_handle },   { "deep", case_deep },	  { "deeper", case_deeper },
+	{ "hostile", case_hostile }, { "overlay", case_overlay }, { "mounts", case_mounts },
+	{ "chroot", case_chroot },   { "special", case_special }, { 0 },
 };
 
 const struct act_family family_open = { "open", "file_open", cases, NULL };

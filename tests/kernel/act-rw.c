@@ -17,8 +17,9 @@
 
 static void expect_io(const char *type, const char *what, const char *path, long bytes, long operations)
 {
-	expect_n(-1, type, what, "@path=%s|bytes:=%ld|operations:=%ld|+first|+last|+inode|+device|verified=true|mapping!=true",
-		 path, bytes, operations);
+	expect_n(-1, type, what,
+		 "@path=%s|bytes:=%ld|operations:=%ld|+first|+last|+inode|+device|verified=true|mapping!=true", path,
+		 bytes, operations);
 }
 
 static int fresh(const char *name)
@@ -45,7 +46,8 @@ static void case_writes(void)
 
 	(void)must(write(fd, a, 100) == 100 && write(fd, a, 10) == 10, "write");
 	(void)close(fd);
-	expect("file_write", "write", "@path=%s|bytes=110|operations=2|+first|+last|verified=true|-result|-mapping", at("write"));
+	expect("file_write", "write", "@path=%s|bytes=110|operations=2|+first|+last|verified=true|-result|-mapping",
+	       at("write"));
 	fd = fresh("pwrite");
 	(void)must(pwrite(fd, a, 50, 1000) == 50, "pwrite");
 	(void)close(fd);
@@ -77,7 +79,8 @@ static void case_reads(void)
 
 	(void)must(read(fd, a, 100) == 100 && read(fd, a, 7) == 7, "read");
 	(void)close(fd);
-	expect("file_read", "read", "@path=%s|bytes=107|operations=2|+first|+last|verified=true|-result|-mapping", at("read"));
+	expect("file_read", "read", "@path=%s|bytes=107|operations=2|+first|+last|verified=true|-result|-mapping",
+	       at("read"));
 	fd = filled("pread");
 	(void)must(pread(fd, a, 50, 970) == 30, "pread");
 	(void)close(fd);
@@ -159,7 +162,8 @@ static void case_many_files(void)
 	}
 	for (int i = 0; i < 400; i += 57) {
 		(void)snprintf(name, sizeof(name), "file-%d", i);
-		expect_io("file_write", i % 2 ? "one of 400 files, closed" : "one of 400 files, left open", at(name), i % 64 + 1, 1);
+		expect_io("file_write", i % 2 ? "one of 400 files, closed" : "one of 400 files, left open", at(name),
+			  i % 64 + 1, 1);
 	}
 }
 
@@ -178,7 +182,8 @@ static int execs(void *context)
 	int fd = fresh("before-exec");
 
 	(void)must(write(fd, "123456", 6) == 6, "write");
-	expect("file_write", "flushed at exec", "@path=%s|bytes=6|operations=1|exe=%s|image=0", at("before-exec"), act_self);
+	expect("file_write", "flushed at exec", "@path=%s|bytes=6|operations=1|exe=%s|image=0", at("before-exec"),
+	       act_self);
 	(void)execv(act_self, argv);
 	return 1;
 }
@@ -198,7 +203,8 @@ static int exec_inherits(void *context)
 	char *argv[] = { "x", "--helper", "write", number, NULL };
 
 	(void)snprintf(number, sizeof(number), "%d", *(int *)context);
-	expect("file_write", "a descriptor inherited over exec", "@path=%s|bytes=4|operations=1|image=1|comm=*", at("inherited"));
+	expect("file_write", "a descriptor inherited over exec", "@path=%s|bytes=4|operations=1|image=1|comm=*",
+	       at("inherited"));
 	(void)execv(act_self, argv);
 	return 1;
 }
@@ -293,7 +299,8 @@ static void case_mapping(void)
 	expect_none("file_write", "a private mapping writes no file", "path=%s|mapping=true", at("private"));
 	(void)close(fd);
 	ro = open("private", O_RDONLY | O_CLOEXEC);
-	(void)must(mmap(NULL, 1000, PROT_READ | PROT_WRITE, MAP_SHARED, ro, 0) == MAP_FAILED && errno == EACCES, "refused");
+	(void)must(mmap(NULL, 1000, PROT_READ | PROT_WRITE, MAP_SHARED, ro, 0) == MAP_FAILED && errno == EACCES,
+		   "refused");
 	expect_none("file_write", "a refused mapping is none", "path=%s|mapping=true", at("private"));
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	(void)must(p != MAP_FAILED, "mmap");
@@ -306,7 +313,8 @@ static void case_no_files(void)
 	char text[16];
 	uint64_t one = 1;
 
-	(void)must(pipe2(pipes, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "pipe and socketpair");
+	(void)must(pipe2(pipes, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0,
+		   "pipe and socketpair");
 	(void)must(write(pipes[1], "123", 3) == 3 && read(pipes[0], text, 3) == 3, "pipe");
 	(void)must(write(pair[1], "123", 3) == 3 && read(pair[0], text, 3) == 3, "socketpair");
 	event = eventfd(0, EFD_CLOEXEC);
@@ -334,18 +342,10 @@ static void case_failed(void)
 }
 
 static const struct act_case cases[] = {
-	{ "writes", case_writes },
-	{ "reads", case_reads },
-	{ "between", case_between },
-	{ "many", case_many },
-	{ "many-files", case_many_files },
-	{ "flush", case_flush },
-	{ "long", case_long },
-	{ "reuse", case_reuse },
-	{ "mapping", case_mapping },
-	{ "no-files", case_no_files },
-	{ "failed", case_failed },
-	{ 0 },
+	{ "writes", case_writes },     { "reads", case_reads },		  { "between", case_between },
+	{ "many", case_many },	       { "many-files", case_many_files }, { "flush", case_flush },
+	{ "long", case_long },	       { "reuse", case_reuse },		  { "mapping", case_mapping },
+	{ "no-files", case_no_files }, { "failed", case_failed },	  { 0 },
 };
 
 const struct act_family family_rw = { "rw", "file_read, file_write", cases, NULL };

@@ -24,7 +24,7 @@ struct wanted {
 	char what[256];
 	char type[32];
 	int count;
-	bool by_path;          /* %path */
+	bool by_path; /* %path */
 	struct field field[FIELDS_MAX];
 	size_t n;
 };
@@ -32,26 +32,29 @@ struct wanted {
 /* State of one family's judgement. */
 struct judgement {
 	const char *family, *tier;
-	char where[128];       /* "family/case" */
+	char where[128]; /* "family/case" */
 	const struct lines *lines;
 	long long strangers[STRANGERS_MAX];
 	size_t strangers_n;
 	long long root;
-	int64_t begin_ns;      /* of the running case */
+	int64_t begin_ns; /* of the running case */
 	struct {
 		long long tid;
 		int64_t time_ns;
 		char what[64];
-	} last;                /* the last event that was matched: they come in the order of the calls */
+	} last; /* the last event that was matched: they come in the order of the calls */
 	char order_why[256];
 	size_t ended, begun;
 };
 
 static bool field_parse(char *text, struct field *ret)
 {
-	static const struct { const char *mark; enum op op; } ops[] = {
-		{ "!=", OP_DIFFERENT }, { "!~", OP_HAS_NOT }, { ">=", OP_AT_LEAST }, { ":=", OP_SUM }, { "=", OP_EQUAL },
-		{ "~", OP_HAS }, { "^", OP_STARTS },
+	static const struct {
+		const char *mark;
+		enum op op;
+	} ops[] = {
+		{ "!=", OP_DIFFERENT }, { "!~", OP_HAS_NOT }, { ">=", OP_AT_LEAST }, { ":=", OP_SUM },
+		{ "=", OP_EQUAL },	{ "~", OP_HAS },      { "^", OP_STARTS },
 	};
 	size_t n;
 
@@ -246,9 +249,15 @@ static void value_text(const struct json *v, char *ret, size_t size)
 static void field_complain(const struct json *event, const struct field *f, char *why, size_t size)
 {
 	static const char *const words[] = {
-		[OP_EQUAL] = "wanted", [OP_DIFFERENT] = "wanted anything but", [OP_HAS] = "wanted to hold",
-		[OP_HAS_NOT] = "wanted not to hold", [OP_STARTS] = "wanted to start with",
-		[OP_AT_LEAST] = "wanted at least", [OP_SUM] = "wanted in sum", [OP_PRESENT] = "wanted present", [OP_ABSENT] = "wanted absent",
+		[OP_EQUAL] = "wanted",
+		[OP_DIFFERENT] = "wanted anything but",
+		[OP_HAS] = "wanted to hold",
+		[OP_HAS_NOT] = "wanted not to hold",
+		[OP_STARTS] = "wanted to start with",
+		[OP_AT_LEAST] = "wanted at least",
+		[OP_SUM] = "wanted in sum",
+		[OP_PRESENT] = "wanted present",
+		[OP_ABSENT] = "wanted absent",
 	};
 	char have[160];
 	size_t n = strlen(why);
@@ -300,8 +309,8 @@ static void check_order(struct judgement *j, const struct wanted *w, const struc
 	if (strcmp(w->type, "file_read") == 0 || strcmp(w->type, "file_write") == 0)
 		return;
 	if (l->tid == j->last.tid && l->time_ns < j->last.time_ns && !*j->order_why)
-		(void)snprintf(j->order_why, sizeof(j->order_why), "'%.60s' is stamped before '%.60s', which came first",
-			       w->what, j->last.what);
+		(void)snprintf(j->order_why, sizeof(j->order_why),
+			       "'%.60s' is stamped before '%.60s', which came first", w->what, j->last.what);
 	j->last.tid = l->tid;
 	j->last.time_ns = l->time_ns;
 	(void)snprintf(j->last.what, sizeof(j->last.what), "%.63s", w->what);
@@ -333,7 +342,8 @@ static void check_sums(const struct judgement *j, const struct wanted *w, char *
 			if (is_candidate(w, &j->lines->line[k]))
 				sum += json_int(j->lines->line[k].json, w->field[i].key, 0);
 		if (sum != strtoll(w->field[i].value, NULL, 10)) {
-			(void)snprintf(why, size, "%s is %lld in all, wanted %s", w->field[i].key, sum, w->field[i].value);
+			(void)snprintf(why, size, "%s is %lld in all, wanted %s", w->field[i].key, sum,
+				       w->field[i].value);
 			return;
 		}
 	}
@@ -408,8 +418,8 @@ static void fact(struct judgement *j, char *text)
 	case 'B':
 		tab = strchr(text + 2, '\t');
 		j->begin_ns = tab ? strtoll(tab + 1, NULL, 10) : 0;
-		(void)snprintf(j->where, sizeof(j->where), "%s/%.*s", j->family,
-			       tab ? (int)(tab - text - 2) : 0, text + 2);
+		(void)snprintf(j->where, sizeof(j->where), "%s/%.*s", j->family, tab ? (int)(tab - text - 2) : 0,
+			       text + 2);
 		j->order_why[0] = '\0';
 		j->last.tid = 0;
 		j->begun++;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The judge's checks that hold for every run: the frame of lines, the common fields, scope, ledger, life of processes. */
+/* The judge's checks that hold for every run: the frame of lines, the common fields, scope, ledger, life of processes.
+ */
 #include "kernel-test.h"
 
 #include <stdlib.h>
@@ -78,11 +79,12 @@ static bool strings_clean(const struct json *v)
 
 			/* C1 controls are two bytes in UTF-8: c2 80 .. c2 9f */
 			if (ch < 0x20 || ch == 0x7f ||
-			    (ch == 0xc2 && (unsigned char)m->text[i + 1] >= 0x80 && (unsigned char)m->text[i + 1] < 0xa0))
+			    (ch == 0xc2 && (unsigned char)m->text[i + 1] >= 0x80 &&
+			     (unsigned char)m->text[i + 1] < 0xa0))
 				return false;
 		}
-		if (m->kind == JSON_REAL || (m->kind == JSON_STRING && !m->length && m->name &&
-					     strcmp(m->name, "comm") != 0))
+		if (m->kind == JSON_REAL ||
+		    (m->kind == JSON_STRING && !m->length && m->name && strcmp(m->name, "comm") != 0))
 			return false;
 		if (m->kind == JSON_INTEGER && (m->integer > 1LL << 53 || m->integer < -(1LL << 53)))
 			return false;
@@ -126,8 +128,8 @@ static const char *common_fault(const struct line *l, const char *session)
 		return "via";
 	if (time_parse(json_text(e, "time")) < 0)
 		return "time";
-	if (*json_text(e, "first") &&
-	    (time_parse(json_text(e, "first")) < 0 || time_parse(json_text(e, "first")) > time_parse(json_text(e, "last"))))
+	if (*json_text(e, "first") && (time_parse(json_text(e, "first")) < 0 ||
+				       time_parse(json_text(e, "first")) > time_parse(json_text(e, "last"))))
 		return "first or last";
 	if (!key_right(json_text(e, "process"), l->pid))
 		return "process";
@@ -173,8 +175,8 @@ static long long ledger_sum(const struct json *ledger, const char *type, bool *b
 			continue;
 		delivered += json_int(row, "delivered", 0);
 		*lost += json_int(row, "lost", 0);
-		*balanced &= json_int(row, "made", -1) == json_int(row, "delivered", 0) +
-			     json_int(row, "folded", 0) + json_int(row, "lost", 0);
+		*balanced &= json_int(row, "made", -1) ==
+			     json_int(row, "delivered", 0) + json_int(row, "folded", 0) + json_int(row, "lost", 0);
 	}
 	return delivered;
 }
@@ -182,9 +184,10 @@ static long long ledger_sum(const struct json *ledger, const char *type, bool *b
 static void ledger(const struct common *c)
 {
 	static const char *const types[] = {
-		"process_exec", "process_fork", "process_exit", "file_open", "file_read", "file_write",
-		"file_metadata", "network_socket", "network_connect", "network_listen", "network_accept",
-		"dns_query", "dns_response", "privilege_change", "memory_exec", "sandbox_escape",
+		"process_exec",	   "process_fork",     "process_exit",	 "file_open",
+		"file_read",	   "file_write",       "file_metadata",	 "network_socket",
+		"network_connect", "network_listen",   "network_accept", "dns_query",
+		"dns_response",	   "privilege_change", "memory_exec",	 "sandbox_escape",
 	};
 	const struct lines *l = c->lines;
 	const struct line *last = l->n ? &l->line[l->n - 1] : NULL;
@@ -216,7 +219,7 @@ struct life {
 	const char *key;
 	int64_t born_ns, died_ns, last_ns;
 	size_t exits;
-	bool known;     /* the root, a child of a known one, or said to have joined */
+	bool known; /* the root, a child of a known one, or said to have joined */
 };
 
 struct lives {

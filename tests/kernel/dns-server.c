@@ -94,6 +94,7 @@ static unsigned answers(struct message *m, const char *label, unsigned type)
 		memcpy(cname, target, 9);
 		cname[8] = 12 + 6; /* the label after "alias" */
 		at = (unsigned)m->at + 12;
+		v4[3] = 200;
 		put_record(m, 0xc00c, TYPE_CNAME, cname, 9);
 		put_record(m, 0xc000 | at, TYPE_A, v4, 4);
 		return 2;

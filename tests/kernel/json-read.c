@@ -10,8 +10,8 @@
 
 struct reader {
 	const char *at, *end;
-	struct json *node;       /* next free */
-	char *text;              /* next free byte of the decoded strings */
+	struct json *node; /* next free */
+	char *text;	   /* next free byte of the decoded strings */
 	const char *why;
 };
 

@@ -12,12 +12,12 @@ enum json_kind { JSON_STRING, JSON_INTEGER, JSON_REAL, JSON_BOOL, JSON_OBJECT, J
 
 struct json {
 	enum json_kind kind;
-	const char *name;        /* in an object: the member's name, decoded */
+	const char *name; /* in an object: the member's name, decoded */
 	size_t name_length;
-	const char *text;        /* strings: decoded bytes; numbers: as written */
+	const char *text; /* strings: decoded bytes; numbers: as written */
 	size_t length;
-	long long integer;       /* JSON_INTEGER, JSON_BOOL */
-	struct json *child;      /* first member or element */
+	long long integer;  /* JSON_INTEGER, JSON_BOOL */
+	struct json *child; /* first member or element */
 	struct json *next;
 };
 

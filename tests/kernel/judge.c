@@ -20,7 +20,7 @@
 
 struct run {
 	const struct judge_options *options;
-	char base[256];     /* scratch directory of all runs */
+	char base[256]; /* scratch directory of all runs */
 	char facts[320], json[320], complaints[320], work[320];
 	unsigned dns_port;
 };
@@ -42,7 +42,8 @@ static void remove_tree(const char *path)
 /* Opens, forks and connects all the time; nothing of it may ever show. */
 static pid_t neighbour_start(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(9),
+	struct sockaddr_in a = { .sin_family = AF_INET,
+				 .sin_port = htons(9),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	pid_t pid = fork();
 
@@ -178,8 +179,7 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 	(void)snprintf(r->work, sizeof(r->work), "%s/work", r->base);
 	/* Before the pipe is made, so that it does not keep the pipe open. */
 	neighbour = neighbour_start();
-	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0 ||
-	    pipe2(pipes, O_CLOEXEC) < 0) {
+	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
 		tap(false, family->name, strerror(errno), NULL);
 		return;
 	}

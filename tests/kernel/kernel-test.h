@@ -19,13 +19,13 @@
 #define NOBODY 65534
 
 struct act_case {
-	const char *name;      /* NULL ends the table */
-	void (*act)(void);     /* runs in a child of its own, in a directory of its own */
+	const char *name;  /* NULL ends the table */
+	void (*act)(void); /* runs in a child of its own, in a directory of its own */
 };
 
 struct act_family {
 	const char *name;
-	const char *proves;    /* event types and categories, for --list */
+	const char *proves; /* event types and categories, for --list */
 	const struct act_case *cases;
 	const char *heddle_option; /* one more option for `heddle run`, or NULL */
 };
@@ -78,11 +78,11 @@ int wait_for(pid_t pid);
 void write_file(const char *path, const char *text); /* without O_CREAT; errno as it came */
 void loopback_up(void);
 
-extern const char *act_self;   /* this program, as the kernel names it */
-extern const char *act_base;   /* scratch directory of the run */
-extern unsigned act_dns_port;  /* where the judge's DNS server listens on 127.0.0.1 */
-extern long act_uid, act_gid;  /* in a user namespace: what the initial one shows; -1: ask */
-extern int act_status;         /* of the last in_child */
+extern const char *act_self;  /* this program, as the kernel names it */
+extern const char *act_base;  /* scratch directory of the run */
+extern unsigned act_dns_port; /* where the judge's DNS server listens on 127.0.0.1 */
+extern long act_uid, act_gid; /* in a user namespace: what the initial one shows; -1: ask */
+extern int act_status;	      /* of the last in_child */
 
 int act_list(void);
 int act_run(const char *name); /* a family, or family/case */
@@ -94,11 +94,11 @@ int helper_main(int argc, char **argv);
 struct judge_options {
 	const char *heddle;
 	const char *self;
-	const char *only;      /* family or family/case; NULL: all */
-	const char *tier;      /* NULL: the best */
-	unsigned limit;        /* seconds a family may take */
-	unsigned dns_port;     /* 0: 53 if free, else another */
-	const char *keep;      /* directory that keeps facts and JSON files; NULL: none */
+	const char *only;  /* family or family/case; NULL: all */
+	const char *tier;  /* NULL: the best */
+	unsigned limit;	   /* seconds a family may take */
+	unsigned dns_port; /* 0: 53 if free, else another */
+	const char *keep;  /* directory that keeps facts and JSON files; NULL: none */
 };
 int judge_run(const struct judge_options *options);
 /* Checks a JSON file against what a workload printed; adds TAP lines. */
@@ -112,11 +112,11 @@ int tap_end(void); /* prints the plan; 0 when nothing failed */
 /* One line of a JSON file. */
 struct line {
 	struct json *json;
-	const char *text;      /* as it stands in the file */
+	const char *text; /* as it stands in the file */
 	const char *type;
-	int64_t time_ns;       /* `time`, or `last` for folds; -1: none */
+	int64_t time_ns; /* `time`, or `last` for folds; -1: none */
 	long long pid, tid;
-	bool event;            /* one of the 16 types */
+	bool event; /* one of the 16 types */
 };
 struct lines {
 	char *bytes;

@@ -67,9 +67,10 @@ int tap_end(void)
 bool type_is_event(const char *type)
 {
 	static const char *const types[] = {
-		"process_exec", "process_fork", "process_exit", "file_open", "file_read", "file_write",
-		"file_metadata", "network_socket", "network_connect", "network_listen", "network_accept",
-		"dns_query", "dns_response", "privilege_change", "memory_exec", "sandbox_escape",
+		"process_exec",	   "process_fork",     "process_exit",	 "file_open",
+		"file_read",	   "file_write",       "file_metadata",	 "network_socket",
+		"network_connect", "network_listen",   "network_accept", "dns_query",
+		"dns_response",	   "privilege_change", "memory_exec",	 "sandbox_escape",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++)

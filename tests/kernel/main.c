@@ -8,31 +8,32 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct act_family family_exec, family_fork, family_open, family_rw, family_metadata;
+extern const struct act_family family_exec, family_fork, family_open, family_rw, family_metadata, family_socket,
+    family_connect;
 
 const struct act_family *const act_families[] = {
-	&family_exec,
-	&family_fork,
-	&family_open,
-	&family_rw,
-	&family_metadata,
-	NULL,
+	&family_exec, &family_fork, &family_open, &family_rw, &family_metadata, &family_socket, &family_connect, NULL,
 };
 
 static const char usage[] =
-	"usage: kernel-test --list\n"
-	"       kernel-test --heddle PATH [--only FAMILY[/CASE]] [--tier T] [--limit S] [--dns-port N] [--keep DIR]\n"
-	"       kernel-test [--base DIR] --act FAMILY[/CASE]      the calls alone, with what must be seen\n"
-	"       kernel-test --check FACTS JSON                    judge files that --keep has left\n";
+    "usage: kernel-test --list\n"
+    "       kernel-test --heddle PATH [--only FAMILY[/CASE]] [--tier T] [--limit S] [--dns-port N] [--keep DIR]\n"
+    "       kernel-test [--base DIR] --act FAMILY[/CASE]      the calls alone, with what must be seen\n"
+    "       kernel-test --check FACTS JSON                    judge files that --keep has left\n";
 
 enum { OPT_LIST = 1, OPT_ACT, OPT_BASE, OPT_HEDDLE, OPT_ONLY, OPT_TIER, OPT_LIMIT, OPT_DNS, OPT_KEEP, OPT_CHECK };
 
 static const struct option options_table[] = {
-	{ "list", no_argument, NULL, OPT_LIST },        { "act", required_argument, NULL, OPT_ACT },
-	{ "base", required_argument, NULL, OPT_BASE },  { "heddle", required_argument, NULL, OPT_HEDDLE },
-	{ "only", required_argument, NULL, OPT_ONLY },  { "tier", required_argument, NULL, OPT_TIER },
-	{ "limit", required_argument, NULL, OPT_LIMIT }, { "dns-port", required_argument, NULL, OPT_DNS },
-	{ "keep", required_argument, NULL, OPT_KEEP },  { "check", required_argument, NULL, OPT_CHECK },
+	{ "list", no_argument, NULL, OPT_LIST },
+	{ "act", required_argument, NULL, OPT_ACT },
+	{ "base", required_argument, NULL, OPT_BASE },
+	{ "heddle", required_argument, NULL, OPT_HEDDLE },
+	{ "only", required_argument, NULL, OPT_ONLY },
+	{ "tier", required_argument, NULL, OPT_TIER },
+	{ "limit", required_argument, NULL, OPT_LIMIT },
+	{ "dns-port", required_argument, NULL, OPT_DNS },
+	{ "keep", required_argument, NULL, OPT_KEEP },
+	{ "check", required_argument, NULL, OPT_CHECK },
 	{ 0 },
 };
 
