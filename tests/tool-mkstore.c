@@ -5,12 +5,14 @@
  * Lines are stored as they are. --no-end commits and dies by SIGKILL; --hold commits after each line, prints the line's
  * number, and ends the session when its input ends. Prints the id first. Exit 3: the store said no, stderr has its text.
  */
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
+#include "cli/describe.h"
+#include "cli/line.h"
 #include "event/names.h"
 #include "store/store.h"
 
@@ -27,17 +29,11 @@ static int fail(const struct err *err)
 	return 3;
 }
 
-static int begin(struct made *m, const char *home, json_t *line, struct err *err)
+static int begin(struct made *m, const char *home, const struct line *l, struct err *err)
 {
-	json_t *part;
-	size_t i;
 	_cleanup_buf_ struct buf command = BUF_INIT(1 << 20);
 
-	json_array_foreach(json_object_get(line, "command"), i, part) {
-		if (i > 0)
-			buf_addc(&command, ' ');
-		buf_adds(&command, json_string_value(part));
-	}
+	describe_command(line_get(l, "command"), &command);
 	m->session.command = command.data ? command.data : "";
 	m->session.start_line = m->start;
 	int r = store_writer_open(home, &m->session, &m->writer, err);
@@ -45,35 +41,40 @@ static int begin(struct made *m, const char *home, json_t *line, struct err *err
 	return r;
 }
 
-/* Stores one line; the first one that is read starts the session. */
-static int take(struct made *m, const char *home, char *text, size_t length, struct err *err)
+static bool is(const struct line *l, const char *name, const char *value)
 {
-	json_error_t why;
-	json_t *line = json_loadb(text, length, 0, &why);
-	const char *type = json_string_value(json_object_get(line, "type"));
-	const char *process = json_string_value(json_object_get(line, "process"));
-	const char *phase = json_string_value(json_object_get(line, "phase"));
-	int64_t time_ns = 0;
-	int kind = type ? name_event_type_parse(type) : 0, r = 0;
+	return bytes_set(line_text(l, name)) && strcmp(line_text(l, name).data, value) == 0;
+}
 
-	(void)clock_parse(line ? json_string_value(json_object_get(line, "time")) : "0", 0, &time_ns);
+/* Stores one line; the first one that is read starts the session. A line that is no JSON is stored too. */
+static int take(struct made *m, const char *home, const char *text, size_t length, struct err *err)
+{
+	_cleanup_(line_free_p) struct line *l = NULL;
+	int64_t time_ns = 0, status;
+	int kind = 0, r = 0;
+
+	(void)line_parse(text, length, &l);
+	if (bytes_set(line_text(l, "time")))
+		(void)clock_parse(line_text(l, "time").data, 0, &time_ns);
+	if (bytes_set(line_text(l, "type")))
+		kind = name_event_type_parse(line_text(l, "type").data);
 	if (!m->writer) {
 		m->start = strndup(text, length);
 		m->session.started_ns = time_ns;
-		r = begin(m, home, line, err);
+		r = begin(m, home, l, err);
 	}
-	if (phase && strcmp(phase, "end") == 0) {
+	if (is(l, "phase", "end")) {
 		m->end = strndup(text, length);
-		m->session.exit_status = (int)json_integer_value(json_object_get(line, "exit_status"));
 		m->session.ended_ns = time_ns;
+		if (line_int(l, "exit_status", &status))
+			m->session.exit_status = (int)status;
 	}
-	if (type && strcmp(type, "ledger") == 0)
+	if (is(l, "type", "ledger"))
 		m->ledger = strndup(text, length);
 	if (r == 0)
 		r = store_writer_add(m->writer, ++m->sequence, time_ns, kind > 0 ? (unsigned)kind : 0,
-				     (uint32_t)json_integer_value(json_object_get(line, "pid")), process ? process : "",
-				     (struct bytes){ text, length }, err);
-	json_decref(line);
+				     (uint32_t)line_uint(l, "pid"), line_text(l, "process").data, (struct bytes){ text, length },
+				     err);
 	return r;
 }
 

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* heddle events: a session's lines, filtered; byte for byte or in words. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "cli/describe.h"
+#include "cli/table.h"
+#include "event/names.h"
+#include "store/store.h"
+
+#define FOLLOW_NS 200000000L
+#define LINE_MAX_BYTES (1 << 20)
+#define COMM_COLUMNS 10
+#define FULL_TYPE_WIDTH 110 /* from here on there is room for types in full */
+
+enum { OPT_TYPE = 1, OPT_PID, OPT_SINCE, OPT_UNTIL, OPT_PATH, OPT_HOST, OPT_FAILED, OPT_ESCAPES, OPT_LIMIT, OPT_FOLLOW, OPT_FORMAT };
+
+static const struct cli_option options[] = {
+	{ OPT_TYPE, "type", "TYPE,...", "only these types, or families of them (file, network, ...)" },
+	{ OPT_PID, "pid", "N", "only of this process" },
+	{ OPT_SINCE, "since", "TIME", "from then on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago" },
+	{ OPT_UNTIL, "until", "TIME", "before then" },
+	{ OPT_PATH, "path", "GLOB", "only what names a path like this; * crosses slashes" },
+	{ OPT_HOST, "host", "GLOB", "only what names a host or an address like this" },
+	{ OPT_FAILED, "failed", NULL, "only what failed" },
+	{ OPT_ESCAPES, "escapes", NULL, "only attempts to leave the sandbox" },
+	{ OPT_LIMIT, "limit", "N", "stop after so many" },
+	{ OPT_FOLLOW, "follow", NULL, "wait for more until the session ends" },
+	{ OPT_FORMAT, "format", "table|json", "for people (default), or the stored lines as they are" },
+	{ 0 },
+};
+
+static const struct cli_usage usage = {
+	.name = "events",
+	.synopsis = "[SESSION|last] [OPTION...]",
+	.about = "Prints the events of a session, in the order they were recorded. SESSION is an id, the\n"
+		 "start of one, or 'last', which is the default.",
+	.options = options,
+};
+
+struct view {
+	struct store_filter filter;
+	const char *path, *host;
+	bool failed, json, follow;
+	uint64_t limit, shown;
+	bool color;
+	unsigned width; /* 0: whole lines */
+	struct buf out;
+};
+
+/* A type's name, or the start of several before an underscore. */
+static uint32_t types_of(const char *name, size_t length)
+{
+	uint32_t found = 0;
+
+	for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++) {
+		const char *full = name_event_type(type);
+
+		if (strncmp(full, name, length) == 0 && (full[length] == '\0' || full[length] == '_'))
+			found |= 1U << type;
+	}
+	return found;
+}
+
+static int parse_types(const char *text, uint32_t *ret)
+{
+	struct {
+		const char *name;
+	} names[HD_TYPE_EVENT_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		names[i].name = name_event_type((unsigned)i + 1);
+	while (*text) {
+		size_t length = strcspn(text, ",");
+		uint32_t found = length > 0 ? types_of(text, length) : 0;
+		char name[64];
+
+		if (length > 0 && !found) {
+			(void)snprintf(name, sizeof(name), "%.*s", (int)MIN(length, sizeof(name) - 1), text);
+			const char *near = cli_nearest(name, names, ARRAY_SIZE(names), sizeof(names[0]));
+
+			return cli_usage_error("events", "'%s' is not a type of event%s%s%s", name,
+					       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+		}
+		*ret |= found;
+		text += length + (text[length] == ',');
+	}
+	return *ret ? 0 : cli_usage_error("events", "--type names no type");
+}
+
+static bool glob(const char *pattern, struct bytes text)
+{
+	return bytes_set(text) && fnmatch(pattern, text.data, 0) == 0;
+}
+
+static bool glob_host(const char *pattern, struct bytes text)
+{
+	return bytes_set(text) && fnmatch(pattern, text.data, FNM_CASEFOLD) == 0;
+}
+
+static bool path_matches(const char *pattern, const struct line *l)
+{
+	static const char *const names[] = { "path", "new_path", "loaded", "interpreter", "target", "backing" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (glob(pattern, line_text(l, names[i])))
+			return true;
+	return line_get(l, "args") && glob(pattern, line_text(l, "exe"));
+}
+
+static bool host_matches(const char *pattern, const struct line *l)
+{
+	static const char *const names[] = { "hostname", "destination", "peer", "name", "server" };
+	const struct line *answers = line_get(l, "answers");
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (glob_host(pattern, line_text(l, names[i])))
+			return true;
+	for (size_t i = 0; i < line_count(answers); i++)
+		if (glob_host(pattern, line_text(line_at(answers, i), "data")))
+			return true;
+	return false;
+}
+
+static bool wanted(const struct view *v, const struct line *l)
+{
+	return !(v->failed && !bytes_set(line_text(l, "error"))) && !(v->path && !path_matches(v->path, l)) &&
+	       !(v->host && !host_matches(v->host, l));
+}
+
+static void put_time(struct buf *out, int64_t time_ns)
+{
+	time_t seconds = time_ns / CLOCK_SECOND_NS;
+	struct tm tm = { 0 };
+
+	(void)localtime_r(&seconds, &tm);
+	buf_addf(out, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(time_ns % CLOCK_SECOND_NS / 1000000));
+}
+
+/* What happened, cut to what is left of the line, but never the outcome. */
+static void put_words(struct view *v, const struct line *l, unsigned used)
+{
+	_cleanup_buf_ struct buf deed = BUF_INIT(LINE_MAX_BYTES), outcome = BUF_INIT(LINE_MAX_BYTES);
+	unsigned room = v->width > used ? v->width - used : 1, tail;
+
+	describe_deed(l, &deed);
+	describe_outcome(l, &outcome);
+	if (deed.failed || outcome.failed) {
+		v->out.failed = -ENOSPC;
+		return;
+	}
+	tail = outcome.length ? term_columns(outcome.data, outcome.length) : 0;
+	if (deed.length > 0)
+		(void)table_text(&v->out, deed.data, deed.length, v->width ? (room > tail + 4 ? room - tail : 4) : 0,
+				 TABLE_CUT_END);
+	if (outcome.length > 0)
+		buf_add(&v->out, outcome.data, outcome.length);
+}
+
+static void put_row(struct view *v, const struct store_row *row, const struct line *l)
+{
+	struct buf *out = &v->out;
+	struct bytes comm = line_text(l, "comm"), type = line_text(l, "type");
+	enum term_style style = describe_style(l);
+	bool full = v->width == 0 || v->width >= FULL_TYPE_WIDTH;
+	const char *type_name = bytes_set(type) ? full ? type.data : describe_type(type.data) : "?";
+	unsigned type_columns = full ? 16 : 9, used = 13 + 7 + 1 + COMM_COLUMNS + 1 + type_columns + 1;
+
+	put_time(out, row->time_ns);
+	buf_addf(out, " %7.0u ", row->pid);
+	unsigned n = table_text(out, comm.data ? comm.data : "", comm.length, COMM_COLUMNS, TABLE_CUT_END);
+	buf_addf(out, "%*s %s", (int)(COMM_COLUMNS - n), "", term_on(v->color && style, style));
+	n = table_text(out, type_name, strlen(type_name), type_columns, TABLE_CUT_END);
+	buf_addf(out, "%s%*s ", term_off(v->color && style), (int)(type_columns - n), "");
+	put_words(v, l, used);
+	buf_addc(out, '\n');
+}
+
+/* Prints one line. 1: enough were printed. */
+static int show(void *context, const struct store_row *row)
+{
+	struct view *v = context;
+	_cleanup_(line_free_p) struct line *l = NULL;
+	bool parsed = !v->json || v->failed || v->path || v->host;
+
+	v->filter.after = row->sequence;
+	if (parsed && line_parse(row->line.data, row->line.length, &l) == 0 && !wanted(v, l))
+		return 0;
+	buf_clear(&v->out);
+	if (v->json) {
+		buf_add(&v->out, row->line.data, row->line.length);
+		buf_addc(&v->out, '\n');
+	} else if (l) {
+		put_row(v, row, l);
+	} else {
+		buf_addf(&v->out, "line %llu is damaged\n", (unsigned long long)row->sequence);
+	}
+	/* A line over the cap is the only one that can't be had in words; its bytes still can. */
+	if (v->out.failed)
+		(void)printf("line %llu is too long to show; --format json has it\n", (unsigned long long)row->sequence);
+	else if (fwrite(v->out.data, 1, v->out.length, stdout) != v->out.length)
+		return 1;
+	v->shown++;
+	return v->limit && v->shown >= v->limit;
+}
+
+static int follow(struct view *v, struct store_reader *reader, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = FOLLOW_NS };
+
+	for (;;) {
+		/* The state first: what was stored before the end is then seen by the read that follows it. */
+		int r = store_reader_refresh(reader, err);
+		bool running = r == 0 && store_reader_session(reader)->state == STORE_RUNNING;
+
+		if (r == 0)
+			r = store_events(reader, &v->filter, show, v, err);
+		if (r != 0 || !running || !v->follow || fflush(stdout) != 0)
+			return r;
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static int parse_number(const char *name, const char *text, uint64_t max, uint64_t *ret)
+{
+	if (cli_parse_uint(text, max, ret) == 0 && *ret > 0)
+		return 0;
+	return cli_usage_error("events", "--%s wants a number from 1 on, not '%s'", name, text);
+}
+
+static int parse_time(const char *name, const char *text, int64_t *ret)
+{
+	if (clock_parse(text, clock_realtime_ns(), ret) == 0)
+		return 0;
+	return cli_usage_error("events", "--%s wants a time such as 2026-01-31T12:00:00Z or 10m, not '%s'", name, text);
+}
+
+static int parse_option(struct view *v, int option, const char *value)
+{
+	uint64_t number = 0;
+	int r = 0;
+
+	switch (option) {
+	case OPT_TYPE:
+		return parse_types(value, &v->filter.types);
+	case OPT_ESCAPES:
+		v->filter.types |= 1U << HD_SANDBOX_ESCAPE;
+		return 0;
+	case OPT_PID:
+		r = parse_number("pid", value, UINT32_MAX, &number);
+		v->filter.pid = (uint32_t)number;
+		return r;
+	case OPT_LIMIT:
+		return parse_number("limit", value, INT64_MAX, &v->limit);
+	case OPT_SINCE:
+		return parse_time("since", value, &v->filter.since_ns);
+	case OPT_UNTIL:
+		return parse_time("until", value, &v->filter.until_ns);
+	case OPT_PATH:
+		v->path = value;
+		return 0;
+	case OPT_HOST:
+		v->host = value;
+		return 0;
+	case OPT_FAILED:
+		v->failed = true;
+		return 0;
+	case OPT_FOLLOW:
+		v->follow = true;
+		return 0;
+	default:
+		v->json = strcmp(value, "json") == 0;
+		if (!v->json && strcmp(value, "table") != 0)
+			return cli_usage_error("events", "--format is table or json, not '%s'", value);
+		return 0;
+	}
+}
+
+int cmd_events(int argc, char **argv)
+{
+	struct cli_parser parser = { .usage = &usage, .argc = argc, .argv = argv };
+	struct view v = { .out = BUF_INIT(4 * LINE_MAX_BYTES) };
+	_cleanup_(store_reader_free_p) struct store_reader *reader = NULL;
+	char home[PATH_MAX], id[37];
+	struct err err = { 0 };
+	int option, r;
+
+	while ((option = cli_next(&parser)) > 0)
+		if (parse_option(&v, option, parser.value) != 0)
+			return CLI_FAILED;
+	if (option != CLI_OPT_END)
+		return option == CLI_OPT_HELP ? CLI_OK : CLI_FAILED;
+	if (argc - parser.next > 1)
+		return cli_usage_error("events", "wants one session, got '%s' too", argv[parser.next + 1]);
+	v.color = term_color(stdout);
+	v.width = isatty(STDOUT_FILENO) || getenv("COLUMNS") ? term_width(stdout) : 0;
+	r = store_home(home, sizeof(home), &err);
+	if (r >= 0)
+		r = store_find(home, parser.next < argc ? argv[parser.next] : "last", id, &err);
+	if (r >= 0)
+		r = store_reader_open(home, id, &reader, &err);
+	if (r >= 0)
+		r = follow(&v, reader, &err);
+	buf_done(&v.out);
+	if (r < 0) {
+		(void)fflush(stdout);
+		return cli_fail(&err);
+	}
+	return cli_finish(v.shown > 0 ? CLI_OK : CLI_NOTHING);
+}
