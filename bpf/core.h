@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What every family of hooks stands on: configuration, maps, the scope test, the frame under construction and its
+ * way into a lane. All handlers run with preemption off (tracepoints) or use a slot of their own, so a slot's frame
+ * has one writer at a time.
+ */
+#ifndef HEDDLE_BPF_CORE_H
+#define HEDDLE_BPF_CORE_H
+
+#define HD_BPF
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "wire/event.h"
+
+#define INLINE static __always_inline
+
+/* A length that the verifier believes: the compiler may not move or widen this mask. */
+INLINE __u64 masked(__u64 x, const __u64 mask)
+{
+	asm volatile("%0 &= %1" : "+r"(x) : "i"(mask));
+	return x;
+}
+
+/* Set before load. */
+const volatile __u32 cfg_cpus = 1;
+const volatile __u32 cfg_self_tgid = 0;
+const volatile __u64 cfg_wake_critical = 0; /* bytes waiting that make a lane wake its reader */
+const volatile __u64 cfg_wake_bulk = 0;
+const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
+const volatile bool cfg_lsm = false;
+
+/* Set at run time by sensor_follow. No target: every test below is false and nothing is captured. */
+__u64 target_cgroup = 0;
+__u32 target_level = 0;
+/* Tasks of the workload that no cgroup test finds: those who left, and those attached by pid. 0 spares everyone the look-up. */
+__u32 stray_tasks = 0;
+/* Where the workload began in each v1 hierarchy: cgroup id and level; 0 where at the root, which can't be left. */
+__u64 home_cgroup[HD_MAX_HIERARCHIES] = {};
+__u32 home_level[HD_MAX_HIERARCHIES] = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} critical SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} bulk SEC(".maps");
+
+/* What the sensor keeps of a task: filled in the fork hook from the parent, so that descent is membership. */
+struct task_state {
+	__u32 member;
+	__u32 counted;      /* in stray_tasks */
+	__u64 cred;         /* address of the cred that `creds` was read from */
+	struct hd_creds creds;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} tasks SEC(".maps");
+
+/* Processes outside the cgroup that are members all the same, for hooks that can't ask task storage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} stray_processes SEC(".maps");
+
+#define SLOT_TASK 0    /* hooks in task context, preemption off */
+#define SLOT_SOFTIRQ 1 /* hooks that may interrupt the first kind */
+#define SLOT_ITER 2    /* iterators: preemptible, run by the sensor alone */
+#define SLOT_EGRESS 3  /* cgroup egress: task context that softirq may interrupt */
+#define SLOT_KINDS 4
+
+#define FRAME_BYTES (56 * 1024)
+#define FRAME_SLACK 1024
+
+struct slot {
+	struct hd_counter counters[HD_TYPE_MAX];
+	__u64 sequence[HD_LANE_MAX];
+	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
+	__u64 busy; /* SLOT_EGRESS on a preemptible kernel: someone is at it */
+	__u64 frame[FRAME_BYTES / 8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SLOT_KINDS);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+INLINE struct slot *slot_get(__u32 kind)
+{
+	__u32 index = bpf_get_smp_processor_id() * SLOT_KINDS + kind;
+
+	return bpf_map_lookup_elem(&slots, &index);
+}
+
+INLINE struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task_btf();
+}
+
+/*
+ * The scope test. By cgroup first: one helper, no look-up. Only when some task of the workload is elsewhere is a
+ * task's own storage asked.
+ */
+INLINE bool in_cgroup(void)
+{
+	return target_cgroup && bpf_get_current_ancestor_cgroup_id(target_level) == target_cgroup;
+}
+
+INLINE bool in_scope(void)
+{
+	struct task_state *st;
+
+	if (in_cgroup())
+		return true;
+	if (!stray_tasks)
+		return false;
+	st = bpf_task_storage_get(&tasks, current_task(), NULL, 0);
+	return st && st->member;
+}
+
+INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+	struct task_struct *t = current_task();
+	struct task_struct *leader = t->group_leader;
+	struct pid *p;
+	unsigned int level;
+	int nr = 0;
+
+	h->type = type;
+	h->size = size;
+	h->time_ns = bpf_ktime_get_boot_ns();
+	h->pid = t->tgid;
+	h->tid = t->pid;
+	h->uid = t->cred->euid.val;
+	h->gid = t->cred->egid.val;
+	h->start_ns = leader->start_boottime;
+	h->cgroup_id = bpf_get_current_cgroup_id();
+	h->ppid = t->real_parent->tgid;
+	h->image = t->self_exec_id;
+	h->cpu = bpf_get_smp_processor_id();
+	h->via = HD_VIA_SYSCALL;
+	h->flags = 0;
+	h->syscall = HD_NO_SYSCALL;
+	h->pad0 = 0;
+	bpf_get_current_comm(h->comm, sizeof(h->comm));
+	/* Only who is in a namespace of its own has a second number. */
+	p = leader->thread_pid;
+	level = p->level;
+	h->ns_pid = h->pid;
+	if (level) {
+		bpf_core_read(&nr, sizeof(nr), &p->numbers[level & 31].nr);
+		h->ns_pid = nr;
+	}
+	return h;
+}
+
+/* A task other than the current one: its identity in place of the current's. */
+INLINE void frame_task(struct hd_header *h, struct task_struct *t)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+
+	h->pid = BPF_CORE_READ(t, tgid);
+	h->tid = BPF_CORE_READ(t, pid);
+	h->uid = BPF_CORE_READ(t, cred, euid.val);
+	h->gid = BPF_CORE_READ(t, cred, egid.val);
+	h->start_ns = BPF_CORE_READ(leader, start_boottime);
+	h->cgroup_id = BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+	h->ppid = BPF_CORE_READ(t, real_parent, tgid);
+	h->image = BPF_CORE_READ(t, self_exec_id);
+	bpf_core_read(h->comm, sizeof(h->comm), &t->comm);
+}
+
+INLINE __u32 task_ns_pid(struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t, group_leader, thread_pid);
+	unsigned int level = BPF_CORE_READ(p, level);
+	int nr = 0;
+
+	bpf_core_read(&nr, sizeof(nr), &p->numbers[level & 31].nr);
+	return nr;
+}
+
+INLINE void count_made(struct slot *s, __u32 type, __u64 n)
+{
+	if (type < HD_TYPE_MAX)
+		s->counters[type].made += n;
+}
+
+/* Types whose reader is woken at once, when it sleeps; the rest wait for the poll or for a fill level. */
+INLINE bool wakes_now(__u32 type)
+{
+	return type == HD_SANDBOX_ESCAPE || type == HD_PRIVILEGE_CHANGE || type == HD_MEMORY_EXEC;
+}
+
+/*
+ * Puts the slot's frame into its lane; `operations` is what the frame stands for in the ledger. Returns false when
+ * the lane was full: the operations are then counted as lost, unless keep says that the caller keeps them.
+ */
+INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+	__u32 type = h->type, size = h->size;
+	struct slot *cpu = slot_get(SLOT_TASK); /* one count a CPU, whichever slot made the frame */
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	long r;
+
+	if (!cpu || type >= HD_TYPE_MAX || size > FRAME_BYTES || size < sizeof(*h))
+		return false;
+	h->lane = lane;
+	if (lane == HD_LANE_CRITICAL) {
+		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
+		if (wakes_now(type) || bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical)
+			flags = 0;
+		r = bpf_ringbuf_output(&critical, s->frame, size, flags);
+	} else {
+		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_BULK], 1) + 1;
+		if (bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
+			flags = 0;
+		r = bpf_ringbuf_output(&bulk, s->frame, size, flags);
+	}
+	if (r) {
+		if (keep)
+			__sync_fetch_and_add(&cpu->sequence[lane & 1], -1);
+		else
+			s->counters[type].lost += operations;
+		return false;
+	}
+	s->counters[type].submitted++;
+	if (operations > 1)
+		s->counters[type].folded += operations - 1;
+	return true;
+}
+
+INLINE void frame_submit(struct slot *s, __u32 lane)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+
+	count_made(s, h->type, 1);
+	frame_submit_n(s, lane, 1, false);
+}
+
+/* ---- tail items ---- */
+
+/* Opens an item: writes its header at the frame's end. Returns the offset of the header, 0 when the frame is full. */
+INLINE __u32 item_open(struct slot *s, __u16 kind)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+	__u32 at = h->size;
+	struct hd_item *item;
+
+	if (at > FRAME_BYTES - FRAME_SLACK)
+		return 0;
+	item = (void *)s->frame + at;
+	item->kind = kind;
+	item->flags = 0;
+	item->length = 0;
+	h->size = at + sizeof(*item);
+	return at;
+}
+
+INLINE void item_close(struct slot *s, __u32 at, __u32 length, __u16 flags)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+	struct hd_item *item;
+
+	if (at > FRAME_BYTES - FRAME_SLACK)
+		return;
+	item = (void *)s->frame + at;
+	item->length = length;
+	item->flags = flags;
+	h->size = at + sizeof(*item) + length;
+}
+
+/* Up to 255 bytes of kernel memory as an item. */
+INLINE void item_kernel(struct slot *s, __u16 kind, const void *from, __u64 length)
+{
+	__u32 at = item_open(s, kind);
+
+	if (!at || at > FRAME_BYTES - FRAME_SLACK)
+		return;
+	length = masked(length, 0xff);
+	if (bpf_probe_read_kernel((void *)s->frame + at + sizeof(struct hd_item), length, from))
+		length = 0;
+	item_close(s, at, length, 0);
+}
+
+/* Bytes of the program's own stack or maps. */
+#define item_bytes(s, kind, ptr, bytes)                                                       \
+	({                                                                                    \
+		__u32 _at = item_open(s, kind);                                               \
+		if (_at && _at <= FRAME_BYTES - FRAME_SLACK) {                                \
+			__builtin_memcpy((void *)(s)->frame + _at + sizeof(struct hd_item), ptr, bytes); \
+			item_close(s, _at, bytes, 0);                                         \
+		}                                                                             \
+	})
+
+/* The caller's string, up to PATH_MAX: unverified by nature. */
+INLINE void item_user_string(struct slot *s, __u16 kind, const void *from)
+{
+	__u32 at = item_open(s, kind);
+	long n;
+
+	if (!at || at > FRAME_BYTES - HD_PATH_MAX - FRAME_SLACK)
+		return;
+	n = bpf_probe_read_user_str((void *)s->frame + at + sizeof(struct hd_item), HD_PATH_MAX, from);
+	if (n <= 0)
+		n = 1;
+	item_close(s, at, (n - 1) & (HD_PATH_MAX - 1), 0);
+}
+
+INLINE void item_kernel_string(struct slot *s, __u16 kind, const void *from)
+{
+	__u32 at = item_open(s, kind);
+	long n;
+
+	if (!at || at > FRAME_BYTES - HD_PATH_MAX - FRAME_SLACK)
+		return;
+	n = bpf_probe_read_kernel_str((void *)s->frame + at + sizeof(struct hd_item), HD_PATH_MAX, from);
+	if (n <= 0)
+		n = 1;
+	item_close(s, at, (n - 1) & (HD_PATH_MAX - 1), 0);
+}
+
+/* ---- system-call arguments ---- */
+
+struct call {
+	unsigned long a[6];
+	long result;
+	__u32 number; /* x86-64 numbering */
+	__u8 via;
+};
+
+/* i386 call number -> x86-64 number, 0xffff: none; filled before load. */
+const volatile __u16 cfg_compat_number[512] = {};
+
+INLINE bool call_is_compat(void)
+{
+	return current_task()->thread_info.status & TS_COMPAT;
+}
+
+INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
+{
+	c->result = result;
+	c->number = regs->orig_ax;
+	c->via = HD_VIA_SYSCALL;
+	if (call_is_compat()) {
+		c->via = HD_VIA_COMPAT;
+		c->number = cfg_compat_number[c->number & 511];
+		c->a[0] = (__u32)regs->bx;
+		c->a[1] = (__u32)regs->cx;
+		c->a[2] = (__u32)regs->dx;
+		c->a[3] = (__u32)regs->si;
+		c->a[4] = (__u32)regs->di;
+		c->a[5] = (__u32)regs->bp;
+		return;
+	}
+	c->a[0] = regs->di;
+	c->a[1] = regs->si;
+	c->a[2] = regs->dx;
+	c->a[3] = regs->r10;
+	c->a[4] = regs->r8;
+	c->a[5] = regs->r9;
+}
+
+INLINE void frame_call(struct hd_header *h, const struct call *c)
+{
+	h->via = c->via;
+	h->syscall = c->number;
+}
+
+/* ---- descriptors ---- */
+
+/* The file behind a descriptor of the current process, or NULL; an untyped kernel pointer. */
+INLINE struct file *fd_file(unsigned int fd)
+{
+	struct fdtable *fdt = current_task()->files->fdt;
+	struct file **array, *file = NULL;
+
+	if (fd >= fdt->max_fds)
+		return NULL;
+	array = fdt->fd;
+	bpf_probe_read_kernel(&file, sizeof(file), array + fd);
+	return file;
+}
+
+struct object {
+	__u64 inode;
+	__u64 magic;
+	__u32 dev;
+	__u32 rdev;
+	__u16 mode;
+};
+
+INLINE void object_of_inode(struct inode *inode, struct object *o)
+{
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+
+	o->inode = BPF_CORE_READ(inode, i_ino);
+	o->mode = BPF_CORE_READ(inode, i_mode);
+	o->rdev = BPF_CORE_READ(inode, i_rdev);
+	o->dev = BPF_CORE_READ(sb, s_dev);
+	o->magic = BPF_CORE_READ(sb, s_magic);
+}
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Where the kernel allows LSM and fentry programs: the object of a call that names a path, seen by the kernel's own
+ * hook while the call runs, kept for the handler at the call's exit. Runs in the caller's context, maybe preempted,
+ * so it writes only to the task's own storage.
+ */
+#ifndef HEDDLE_BPF_LSM_H
+#define HEDDLE_BPF_LSM_H
+
+#include "metadata.h"
+
+struct mount_note {
+	__u64 mnt;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct mount_note);
+} mount_notes SEC(".maps");
+
+static long walk_seen(__u32 i, void *context)
+{
+	return walk_one(context, PENDING_BYTES);
+}
+
+INLINE struct seen *seen_begin(__u32 operation, struct dentry *object)
+{
+	struct inode *inode;
+	struct seen *seen;
+
+	if (!in_scope())
+		return NULL;
+	seen = bpf_task_storage_get(&seen_objects, current_task(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!seen)
+		return NULL;
+	seen->operation = operation;
+	seen->inode = 0;
+	seen->dev = 0;
+	seen->length = seen->length2 = 0;
+	inode = object ? BPF_CORE_READ(object, d_inode) : NULL;
+	if (inode) {
+		seen->inode = BPF_CORE_READ(inode, i_ino);
+		seen->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	}
+	return seen;
+}
+
+/* The path of (mnt, dentry) into the storage behind what is there; returns its length and flags in one number. */
+static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmount *mnt, struct dentry *dentry)
+{
+	struct walk w = {};
+	__u32 end;
+
+	if (!seen || start > HD_PATH_MAX)
+		return 0;
+	w.to = seen->bytes;
+	w.at = &seen->walk_at;
+	w.start = start;
+	seen->walk_at = start;
+	walk_begin(&w, mnt, dentry);
+	bpf_loop(2 * HD_PATH_MAX, walk_seen, &w, 0);
+	end = seen->walk_at;
+	/* The name is about to go: what is gone afterwards was there when it was named. */
+	return (__u64)(end - start) << 16 | (w.flags & ~HD_P_DELETED);
+}
+
+INLINE void seen_path(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
+{
+	__u64 r = seen_walk(seen, 0, mnt, dentry);
+
+	seen->length = r >> 16;
+	seen->flags = r;
+}
+
+INLINE void seen_path2(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
+{
+	__u64 r = seen_walk(seen, seen->length, mnt, dentry);
+
+	seen->length2 = r >> 16;
+	seen->flags2 = r;
+}
+
+INLINE void see_in_dir(__u32 operation, const struct path *dir, struct dentry *dentry)
+{
+	struct seen *seen = seen_begin(operation, dentry);
+
+	if (seen)
+		seen_path(seen, BPF_CORE_READ(dir, mnt), dentry);
+}
+
+INLINE void see_path(__u32 operation, const struct path *path)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct seen *seen = seen_begin(operation, dentry);
+
+	if (seen)
+		seen_path(seen, BPF_CORE_READ(path, mnt), dentry);
+}
+
+SEC("lsm/path_unlink")
+int BPF_PROG(lsm_unlink, const struct path *dir, struct dentry *dentry)
+{
+	see_in_dir(HD_META_UNLINK, dir, dentry);
+	return 0;
+}
+
+SEC("lsm/path_rmdir")
+int BPF_PROG(lsm_rmdir, const struct path *dir, struct dentry *dentry)
+{
+	see_in_dir(HD_META_RMDIR, dir, dentry);
+	return 0;
+}
+
+SEC("lsm/path_mkdir")
+int BPF_PROG(lsm_mkdir, const struct path *dir, struct dentry *dentry)
+{
+	see_in_dir(HD_META_MKDIR, dir, dentry);
+	return 0;
+}
+
+SEC("lsm/path_mknod")
+int BPF_PROG(lsm_mknod, const struct path *dir, struct dentry *dentry)
+{
+	see_in_dir(HD_META_MKNOD, dir, dentry);
+	return 0;
+}
+
+SEC("lsm/path_symlink")
+int BPF_PROG(lsm_symlink, const struct path *dir, struct dentry *dentry)
+{
+	see_in_dir(HD_META_SYMLINK, dir, dentry);
+	return 0;
+}
+
+SEC("lsm/path_link")
+int BPF_PROG(lsm_link, struct dentry *old_dentry, const struct path *dir, struct dentry *new_dentry)
+{
+	struct vfsmount *mnt = BPF_CORE_READ(dir, mnt);
+	struct seen *seen = seen_begin(HD_META_LINK, old_dentry);
+
+	if (seen) {
+		/* A hard link can't cross a mount, so the new name's mount is the old one's. */
+		seen_path(seen, mnt, old_dentry);
+		seen_path2(seen, mnt, new_dentry);
+	}
+	return 0;
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(lsm_rename, const struct path *old_dir, struct dentry *old_dentry, const struct path *new_dir,
+	     struct dentry *new_dentry)
+{
+	struct seen *seen = seen_begin(HD_META_RENAME, old_dentry);
+
+	if (seen) {
+		seen_path(seen, BPF_CORE_READ(old_dir, mnt), old_dentry);
+		seen_path2(seen, BPF_CORE_READ(new_dir, mnt), new_dentry);
+	}
+	return 0;
+}
+
+SEC("lsm/path_truncate")
+int BPF_PROG(lsm_truncate, const struct path *path)
+{
+	see_path(HD_META_TRUNCATE, path);
+	return 0;
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(lsm_chmod, const struct path *path)
+{
+	see_path(HD_META_CHMOD, path);
+	return 0;
+}
+
+SEC("lsm/path_chown")
+int BPF_PROG(lsm_chown, const struct path *path)
+{
+	see_path(HD_META_CHOWN, path);
+	return 0;
+}
+
+/* Times and extended attributes are changed on a bare dentry; the mount was asked for just before. */
+SEC("fentry/mnt_want_write")
+int BPF_PROG(fentry_want_write, struct vfsmount *mnt)
+{
+	struct mount_note *note;
+
+	if (!in_scope())
+		return 0;
+	note = bpf_task_storage_get(&mount_notes, current_task(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (note)
+		note->mnt = (__u64)mnt;
+	return 0;
+}
+
+INLINE void see_dentry(__u32 operation, struct dentry *dentry)
+{
+	struct mount_note *note = bpf_task_storage_get(&mount_notes, current_task(), NULL, 0);
+	struct seen *seen;
+
+	if (!note || !note->mnt)
+		return;
+	seen = seen_begin(operation, dentry);
+	if (seen)
+		seen_path(seen, (struct vfsmount *)note->mnt, dentry);
+}
+
+/* The idmap argument came with 6.3 (5.12 for the attribute hooks): two forms, one of which the sensor loads. */
+SEC("lsm/inode_setattr")
+int BPF_PROG(lsm_setattr, struct dentry *dentry, struct iattr *attr)
+{
+	see_dentry(HD_META_UTIMES, dentry);
+	return 0;
+}
+
+SEC("lsm/inode_setattr")
+int BPF_PROG(lsm_setattr_idmap, void *idmap, struct dentry *dentry, struct iattr *attr)
+{
+	see_dentry(HD_META_UTIMES, dentry);
+	return 0;
+}
+
+SEC("lsm/inode_setxattr")
+int BPF_PROG(lsm_setxattr, void *idmap, struct dentry *dentry)
+{
+	see_dentry(HD_META_SETXATTR, dentry);
+	return 0;
+}
+
+SEC("lsm/inode_removexattr")
+int BPF_PROG(lsm_removexattr, void *idmap, struct dentry *dentry)
+{
+	see_dentry(HD_META_REMOVEXATTR, dentry);
+	return 0;
+}
+
+#endif

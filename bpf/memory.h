@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Memory made executable that was no read-only code of a file, and shared writable mappings of files. */
+#ifndef HEDDLE_BPF_MEMORY_H
+#define HEDDLE_BPF_MEMORY_H
+
+#include "fold.h"
+#include "task.h"
+
+#define NR_mmap 9
+#define NR_mprotect 10
+#define NR_shmat 30
+#define NR_personality 135
+#define NR_pkey_mprotect 329
+#define SHM_EXEC 0100000
+#define READ_IMPLIES_EXEC 0x0400000
+#define MAP_ANONYMOUS 0x20
+
+struct vma_view {
+	__u64 start, end, flags;
+	struct file *file;
+	__u64 anon; /* has pages of its own: it was written to */
+	bool found;
+};
+
+static long vma_look(struct task_struct *task, struct vm_area_struct *vma, struct vma_view *v)
+{
+	v->start = BPF_CORE_READ(vma, vm_start);
+	v->end = BPF_CORE_READ(vma, vm_end);
+	v->flags = BPF_CORE_READ(vma, vm_flags);
+	v->file = BPF_CORE_READ(vma, vm_file);
+	v->anon = (__u64)BPF_CORE_READ(vma, anon_vma);
+	v->found = true;
+	return 0;
+}
+
+/*
+ * Mappings of files that are or were writable, by process and file: what makes a later PROT_EXEC of the same file
+ * "once writable" though nothing in the mapping tells any more.
+ */
+struct writable_key {
+	__u64 mm;
+	__u64 inode;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct writable_key);
+	__type(value, __u64);
+} writable SEC(".maps");
+
+INLINE void writable_note(struct file *file)
+{
+	struct writable_key k = { (__u64)current_task()->mm, (__u64)BPF_CORE_READ(file, f_inode) };
+	__u64 one = 1;
+
+	bpf_map_update_elem(&writable, &k, &one, BPF_ANY);
+}
+
+INLINE bool writable_known(struct file *file)
+{
+	struct writable_key k = { (__u64)current_task()->mm, (__u64)BPF_CORE_READ(file, f_inode) };
+
+	return bpf_map_lookup_elem(&writable, &k) != NULL;
+}
+
+INLINE __u32 backing_of(const struct vma_view *v, const struct call *c, struct object *o, bool *memfd)
+{
+	struct mm_struct *mm = current_task()->mm;
+	struct file *file = v->file;
+	struct dentry *d;
+	char name[8] = {};
+
+	*memfd = false;
+	if (file) {
+		object_of_inode(BPF_CORE_READ(file, f_inode), o);
+		d = BPF_CORE_READ(file, f_path.dentry);
+		bpf_probe_read_kernel(name, 6, BPF_CORE_READ(d, d_name.name));
+		if (o->magic == TMPFS_MAGIC || o->magic == 0x958458f6 /* hugetlbfs */) {
+			if (!__builtin_memcmp(name, "memfd:", 6)) {
+				*memfd = true;
+				return HD_BACK_MEMFD;
+			}
+			if (!__builtin_memcmp(name, "SYSV", 4))
+				return HD_BACK_SHM;
+			if (!__builtin_memcmp(name, "dev/ze", 6)) /* shared anonymous memory */
+				return HD_BACK_ANONYMOUS;
+		}
+		return HD_BACK_FILE;
+	}
+	if (v->flags & VM_GROWSDOWN || (v->start <= mm->start_stack && v->end >= mm->start_stack))
+		return HD_BACK_STACK;
+	if (v->start < mm->brk && v->end > mm->start_brk)
+		return HD_BACK_HEAP;
+	return HD_BACK_ANONYMOUS;
+}
+
+/* 0 where this is ordinary loading of code. */
+INLINE __u32 reason_of(__u32 backing, const struct vma_view *v, bool was_writable)
+{
+	switch (backing) {
+	case HD_BACK_MEMFD:
+		return HD_MEM_MEMFD_EXEC;
+	case HD_BACK_SHM:
+		return HD_MEM_SHM_EXEC;
+	case HD_BACK_STACK:
+		return HD_MEM_STACK_EXEC;
+	case HD_BACK_HEAP:
+		return HD_MEM_HEAP_EXEC;
+	}
+	if (v->flags & VM_WRITE)
+		return HD_MEM_WRITABLE_EXEC;
+	if (backing == HD_BACK_ANONYMOUS)
+		return was_writable || v->anon ? HD_MEM_WAS_WRITABLE : HD_MEM_ANONYMOUS_EXEC;
+	return was_writable || v->anon ? HD_MEM_WAS_WRITABLE : 0;
+}
+
+INLINE void memory_emit(struct slot *s, const struct call *c, __u64 address, __u64 length, __u32 protection)
+{
+	struct vma_view v = {};
+	struct object o = {};
+	struct hd_memory *m;
+	__u32 backing = HD_BACK_UNKNOWN, reason = HD_MEM_ANONYMOUS_EXEC;
+	bool memfd = false, known = false;
+
+	if (c->result >= 0 || c->result < -4095) {
+		bpf_find_vma(current_task(), address, vma_look, &v, 0);
+		known = v.found;
+	}
+	if (known) {
+		backing = backing_of(&v, c, &o, &memfd);
+		reason = reason_of(backing, &v, v.file && backing == HD_BACK_FILE && writable_known(v.file));
+		if (!reason)
+			return;
+	} else if (c->number == NR_mmap) {
+		/* Refused, or the map could not be looked at: by the call's own words. */
+		if (!(c->a[3] & MAP_ANONYMOUS) && !(protection & PROT_WRITE))
+			return;
+		backing = c->a[3] & MAP_ANONYMOUS ? HD_BACK_ANONYMOUS : HD_BACK_UNKNOWN;
+		reason = protection & PROT_WRITE ? HD_MEM_WRITABLE_EXEC : HD_MEM_ANONYMOUS_EXEC;
+	}
+	m = (struct hd_memory *)frame_begin(s, HD_MEMORY_EXEC, sizeof(*m));
+	frame_call(&m->h, c);
+	m->h.flags = known ? HD_F_VERIFIED : 0;
+	m->result = c->result < 0 && c->result >= -4095 ? c->result : 0;
+	m->address = address;
+	m->length = length;
+	m->protection = protection;
+	m->backing = backing;
+	m->reason = reason;
+	m->map_flags = c->number == NR_mmap ? c->a[3] : 0;
+	m->inode = o.inode;
+	m->dev = o.dev;
+	m->pad0 = 0;
+	if (known && v.file && (backing == HD_BACK_FILE || memfd))
+		item_file_path(s, HD_I_PATH, v.file);
+	frame_submit(s, HD_LANE_CRITICAL);
+}
+
+/* A shared writable mapping of a regular file is a write without bytes. */
+INLINE void mapping_emit(struct slot *s, const struct call *c, struct file *file)
+{
+	struct object o = {};
+	struct hd_fold *f;
+
+	object_of_inode(BPF_CORE_READ(file, f_inode), &o);
+	if ((o.mode & S_IFMT) != S_IFREG)
+		return;
+	f = (struct hd_fold *)frame_begin(s, HD_FILE_WRITE, sizeof(*f));
+	frame_call(&f->h, c);
+	f->h.flags = HD_F_VERIFIED;
+	f->file_id = 0;
+	f->inode = o.inode;
+	f->dev = o.dev;
+	f->mode = o.mode;
+	f->bytes = 0;
+	f->operations = 1;
+	f->first_ns = f->last_ns = f->h.time_ns;
+	f->flags = HD_FOLD_MAPPING;
+	f->fd = c->a[4];
+	item_file_path(s, HD_I_PATH, file);
+	frame_submit(s, HD_LANE_BULK);
+}
+
+INLINE void mapping_note(struct slot *s, const struct call *c, __u64 address)
+{
+	struct vma_view v = {};
+	struct file *file;
+
+	bpf_find_vma(current_task(), address, vma_look, &v, 0);
+	file = v.file;
+	if (!v.found || !file)
+		return;
+	writable_note(file);
+	if (v.flags & VM_SHARED) {
+		char name[6] = {};
+
+		bpf_probe_read_kernel(name, 6, BPF_CORE_READ(file, f_path.dentry, d_name.name));
+		/* Memory that only looks like a file is none. */
+		if (__builtin_memcmp(name, "dev/ze", 6) && __builtin_memcmp(name, "SYSV00", 6))
+			mapping_emit(s, c, file);
+	}
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_memory, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	bool failed = ret < 0 && ret >= -4095;
+	struct hd_memory *m;
+	struct call c;
+	__u32 prot;
+
+	if (!s)
+		return 0;
+	call_read(&c, regs, ret);
+	prot = c.a[2];
+	switch (c.number) {
+	case NR_mmap:
+		if (prot & PROT_WRITE && !failed && !(c.a[3] & MAP_ANONYMOUS))
+			mapping_note(s, &c, ret);
+		if (prot & PROT_EXEC)
+			memory_emit(s, &c, failed ? c.a[0] : (__u64)ret, c.a[1], prot);
+		break;
+	case NR_mprotect:
+	case NR_pkey_mprotect:
+		if (prot & PROT_WRITE && !failed)
+			mapping_note(s, &c, c.a[0]);
+		if (prot & PROT_EXEC)
+			memory_emit(s, &c, c.a[0], c.a[1], prot);
+		break;
+	case NR_shmat:
+		if (c.a[2] & SHM_EXEC)
+			memory_emit(s, &c, failed ? c.a[1] : (__u64)ret, 0, PROT_READ | PROT_EXEC);
+		break;
+	case NR_personality:
+		if (failed || (__u32)c.a[0] == 0xffffffff || !(c.a[0] & READ_IMPLIES_EXEC))
+			break;
+		m = (struct hd_memory *)frame_begin(s, HD_MEMORY_EXEC, sizeof(*m));
+		frame_call(&m->h, &c);
+		m->h.flags = HD_F_VERIFIED;
+		m->result = 0;
+		m->address = m->length = 0;
+		m->protection = PROT_READ | PROT_EXEC;
+		m->backing = HD_BACK_UNKNOWN;
+		m->reason = HD_MEM_READ_IMPLIES_EXEC;
+		m->map_flags = 0;
+		m->inode = 0;
+		m->dev = m->pad0 = 0;
+		frame_submit(s, HD_LANE_CRITICAL);
+		break;
+	}
+	return 0;
+}
+
+#endif

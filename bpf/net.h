@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Sockets: addresses come from the kernel's socket. A TCP connect is told when it is decided: at the call's exit,
+ * or, for a non-blocking one, from the state change of the socket, by whoever's softirq that happens in.
+ */
+#ifndef HEDDLE_BPF_NET_H
+#define HEDDLE_BPF_NET_H
+
+#include "task.h"
+
+#define NR_socket 41
+#define NR_connect 42
+#define NR_accept 43
+#define NR_sendto 44
+#define NR_sendmsg 46
+#define NR_bind 49
+#define NR_listen 50
+#define NR_accept4 288
+#define NR_sendmmsg 307
+
+#define MSG_FASTOPEN 0x20000000
+#define SOCK_TYPE_MASK 0xf
+
+struct vsock_sock {
+	struct vsock_address local_addr, remote_addr;
+} __attribute__((preserve_access_index));
+
+struct sockaddr_any {
+	__u16 family;
+	__be16 port;
+	union {
+		__be32 v4;
+		struct {
+			__u32 flow;
+			__u8 v6[16];
+			__u32 scope;
+		} __attribute__((packed));
+	};
+} __attribute__((packed));
+
+/* A connect under way: who called, where to. */
+struct pending {
+	struct hd_net net;
+	struct sockaddr_any remote, local;
+	__u32 remote_bytes, local_bytes;
+	__u32 waiting;  /* the call returned, the outcome is open */
+	__u32 decided;
+	__s32 result;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct pending);
+} pendings SEC(".maps");
+
+const volatile struct pending pending_fresh = {};
+
+INLINE struct socket *fd_socket(unsigned int fd)
+{
+	struct file *file = fd_file(fd);
+	struct inode *inode;
+
+	if (!file)
+		return NULL;
+	inode = BPF_CORE_READ(file, f_inode);
+	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+/* Fills an inet address of the socket; returns its size, 0 for another family. */
+INLINE __u32 sock_address(struct sock *sk, bool remote, struct sockaddr_any *a)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	a->family = family;
+	if (remote)
+		a->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	else
+		a->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_num));
+	if (family == AF_INET) {
+		a->v4 = remote ? BPF_CORE_READ(sk, __sk_common.skc_daddr) :
+				 BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		return 8;
+	}
+	if (family != AF_INET6)
+		return 0;
+	a->flow = 0;
+	a->scope = 0;
+	if (remote)
+		bpf_core_read(a->v6, 16, &sk->__sk_common.skc_v6_daddr);
+	else
+		bpf_core_read(a->v6, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	return 28;
+}
+
+INLINE void item_address(struct slot *s, __u16 kind, const struct sockaddr_any *a, __u32 bytes)
+{
+	if (bytes == 8) {
+		/* The rest of a sockaddr_in is padding. */
+		item_bytes(s, kind, a, 16);
+	} else if (bytes == 28) {
+		item_bytes(s, kind, a, 28);
+	}
+}
+
+/* The name of a unix socket: the kernel's path where it is bound to a file, else the abstract name. */
+INLINE void item_unix(struct slot *s, struct sock *sk, __u16 path_kind, __u16 address_kind)
+{
+	struct unix_sock *u = (struct unix_sock *)sk;
+	struct dentry *d = BPF_CORE_READ(u, path.dentry);
+	struct unix_address *addr;
+
+	if (d) {
+		item_path(s, path_kind, BPF_CORE_READ(u, path.mnt), d);
+		return;
+	}
+	addr = BPF_CORE_READ(u, addr);
+	if (addr)
+		item_kernel(s, address_kind, &addr->name, BPF_CORE_READ(addr, len));
+}
+
+INLINE bool item_vsock(struct slot *s, __u16 kind, struct sock *sk, bool remote)
+{
+	struct vsock_sock *v = (struct vsock_sock *)sk;
+	struct vsock_address a = {};
+
+	if (!bpf_core_field_exists(v->remote_addr))
+		return false;
+	if (remote)
+		bpf_core_read(&a, sizeof(a), &v->remote_addr);
+	else
+		bpf_core_read(&a, sizeof(a), &v->local_addr);
+	item_bytes(s, kind, &a, sizeof(a));
+	return true;
+}
+
+INLINE bool item_netlink(struct slot *s, __u16 kind, struct sock *sk, bool remote)
+{
+	struct netlink_sock *n = (struct netlink_sock *)sk;
+	struct {
+		__u16 family, pad;
+		__u32 portid, groups;
+	} a = { AF_NETLINK, 0, 0, 0 };
+
+	if (remote) {
+		a.portid = BPF_CORE_READ(n, dst_portid);
+		a.groups = BPF_CORE_READ(n, dst_group);
+		if (a.groups)
+			a.groups = 1U << ((a.groups - 1) & 31);
+	} else {
+		a.portid = BPF_CORE_READ(n, portid);
+	}
+	item_bytes(s, kind, &a, sizeof(a));
+	return true;
+}
+
+/* The caller's sockaddr: what it asked for. */
+INLINE void item_user_address(struct slot *s, __u16 kind, const void *from, __u64 bytes)
+{
+	__u32 at;
+
+	if (!from || !bytes)
+		return;
+	at = item_open(s, kind);
+	if (!at || at > FRAME_BYTES - FRAME_SLACK)
+		return;
+	if (bytes > 128)
+		bytes = 128;
+	bytes = masked(bytes, 0xff);
+	if (bpf_probe_read_user((void *)s->frame + at + sizeof(struct hd_item), bytes, from))
+		bytes = 0;
+	item_close(s, at, bytes, 0);
+}
+
+INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c, struct socket *sock, struct sock *sk)
+{
+	struct hd_net *n = (struct hd_net *)frame_begin(s, type, sizeof(*n));
+
+	frame_call(&n->h, c);
+	n->result = c->result;
+	n->socket = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	n->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	n->socket_type = BPF_CORE_READ(sock, type);
+	n->protocol = BPF_CORE_READ(sk, sk_protocol);
+	n->flags = 0;
+	n->backlog = 0;
+	n->pad0 = 0;
+	return n;
+}
+
+/* Both ends of a socket, as far as its family has them. Returns true when the remote end came from the kernel. */
+INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
+{
+	struct sockaddr_any a = {};
+	struct sock *peer;
+
+	switch (family) {
+	case AF_INET:
+	case AF_INET6:
+		item_address(s, HD_I_SOCKADDR, &a, sock_address(sk, true, &a));
+		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+		return true;
+	case AF_UNIX:
+		peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		if (peer)
+			item_unix(s, peer, HD_I_PATH, HD_I_SOCKADDR);
+		return peer != NULL;
+	case AF_NETLINK:
+		return item_netlink(s, HD_I_SOCKADDR, sk, true);
+	case AF_VSOCK:
+		return item_vsock(s, HD_I_SOCKADDR, sk, true);
+	}
+	return false;
+}
+
+/* ---- socket ---- */
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_socket, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct hd_socket *k;
+	struct call c;
+
+	if (!s)
+		return 0;
+	call_read(&c, regs, ret);
+	k = (struct hd_socket *)frame_begin(s, HD_NETWORK_SOCKET, sizeof(*k));
+	frame_call(&k->h, &c);
+	k->h.flags = HD_F_VERIFIED;
+	k->result = ret;
+	k->family = c.a[0];
+	k->socket_type = c.a[1] & SOCK_TYPE_MASK;
+	k->protocol = c.a[2];
+	k->pad0 = 0;
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+/* ---- connect ---- */
+
+INLINE void pending_emit(struct slot *s, struct pending *p, long result)
+{
+	struct hd_net *n = (struct hd_net *)s->frame;
+
+	__builtin_memcpy(n, &p->net, sizeof(*n));
+	n->h.type = HD_NETWORK_CONNECT;
+	n->h.size = sizeof(*n);
+	n->h.time_ns = bpf_ktime_get_boot_ns();
+	n->h.cpu = bpf_get_smp_processor_id();
+	n->h.flags = HD_F_VERIFIED;
+	n->result = result;
+	item_address(s, HD_I_SOCKADDR, &p->remote, p->remote_bytes);
+	item_address(s, HD_I_SOCKADDR2, &p->local, p->local_bytes);
+	frame_submit(s, HD_LANE_CRITICAL);
+}
+
+/* The caller returned with the outcome open: keep who it was, or tell at once if softirq was quicker. */
+INLINE void connect_wait(struct slot *s, struct hd_net *n, __u64 key, long result)
+{
+	struct pending *p = bpf_map_lookup_elem(&pendings, &key);
+
+	if (!p) {
+		/* No state change seen: not TCP; the caller's result is all there will be. */
+		frame_submit(s, HD_LANE_CRITICAL);
+		return;
+	}
+	__builtin_memcpy(&p->net, n, sizeof(*n));
+	if (p->decided) {
+		pending_emit(s, p, p->result);
+		bpf_map_delete_elem(&pendings, &key);
+		return;
+	}
+	p->waiting = 1;
+}
+
+INLINE void connect_exit(struct slot *s, const struct call *c, const void *address, __u32 bytes, __u32 flags)
+{
+	struct socket *sock = fd_socket(c->a[0]);
+	struct pending *p;
+	struct hd_net *n;
+	struct sock *sk;
+	__u64 key;
+
+	if (!sock) {
+		n = (struct hd_net *)frame_begin(s, HD_NETWORK_CONNECT, sizeof(*n));
+		frame_call(&n->h, c);
+		n->result = c->result;
+		n->socket = 0;
+		n->family = n->socket_type = n->protocol = n->backlog = n->pad0 = 0;
+		n->flags = flags;
+		item_user_address(s, HD_I_SOCKADDR, address, bytes);
+		frame_submit(s, HD_LANE_CRITICAL);
+		return;
+	}
+	sk = BPF_CORE_READ(sock, sk);
+	key = (__u64)sk;
+	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
+	n->flags = flags;
+	if (c->result == -EINPROGRESS && n->protocol == IPPROTO_TCP) {
+		connect_wait(s, n, key, c->result);
+		return;
+	}
+	p = bpf_map_lookup_elem(&pendings, &key);
+	if (c->result < 0) {
+		n->result = c->result;
+		if (p && !p->waiting) {
+			n->h.flags |= HD_F_VERIFIED;
+			item_address(s, HD_I_SOCKADDR, &p->remote, p->remote_bytes);
+			item_address(s, HD_I_SOCKADDR2, &p->local, p->local_bytes);
+		} else {
+			item_user_address(s, HD_I_SOCKADDR, address, bytes);
+		}
+	} else {
+		n->result = 0;
+		if (item_ends(s, sk, n->family))
+			n->h.flags |= HD_F_VERIFIED;
+		else
+			item_user_address(s, HD_I_SOCKADDR, address, bytes);
+	}
+	frame_submit(s, HD_LANE_CRITICAL);
+	if (p)
+		bpf_map_delete_elem(&pendings, &key);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_connect, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct call c;
+
+	if (!s)
+		return 0;
+	call_read(&c, regs, ret);
+	connect_exit(s, &c, (void *)c.a[1], c.a[2], 0);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int new_state)
+{
+	struct sock *sk = (struct sock *)csk;
+	__u64 key = (__u64)sk;
+	struct pending *p;
+	struct slot *s;
+	long result = 0;
+
+	if (new_state == TCP_SYN_SENT) {
+		if (!in_scope())
+			return 0;
+		bpf_map_update_elem(&pendings, &key, (void *)&pending_fresh, BPF_ANY);
+		p = bpf_map_lookup_elem(&pendings, &key);
+		if (!p)
+			return 0;
+		p->remote_bytes = sock_address(sk, true, &p->remote);
+		p->local_bytes = sock_address(sk, false, &p->local);
+		return 0;
+	}
+	if (old_state != TCP_SYN_SENT || (!target_cgroup && !stray_tasks))
+		return 0;
+	p = bpf_map_lookup_elem(&pendings, &key);
+	if (!p || p->decided)
+		return 0;
+	p->local_bytes = sock_address(sk, false, &p->local);
+	if (new_state == TCP_CLOSE) {
+		result = -BPF_CORE_READ(sk, sk_err);
+		if (!result)
+			result = -EINPROGRESS;
+	}
+	p->decided = 1;
+	p->result = result;
+	if (!p->waiting)
+		return 0;
+	s = slot_get(SLOT_SOFTIRQ);
+	if (s)
+		pending_emit(s, p, result);
+	bpf_map_delete_elem(&pendings, &key);
+	return 0;
+}
+
+/* ---- bind, listen, accept ---- */
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct sockaddr_any a = {};
+	struct socket *sock;
+	struct hd_net *n;
+	struct sock *sk;
+	struct call c;
+
+	if (!s)
+		return 0;
+	call_read(&c, regs, ret);
+	sock = fd_socket(c.a[0]);
+	if (!sock)
+		return 0;
+	sk = BPF_CORE_READ(sock, sk);
+	n = net_begin(s, HD_NETWORK_LISTEN, &c, sock, sk);
+	if (c.number == NR_bind) {
+		/* Binding a datagram socket is all it takes to receive. */
+		if (ret || n->socket_type != SOCK_DGRAM ||
+		    (n->family != AF_INET && n->family != AF_INET6 && n->family != AF_UNIX))
+			return 0;
+		n->flags = HD_NET_BIND;
+	} else {
+		n->backlog = c.a[1];
+	}
+	n->h.flags |= HD_F_VERIFIED;
+	if (n->family == AF_UNIX)
+		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
+	else if (n->family == AF_VSOCK)
+		item_vsock(s, HD_I_SOCKADDR2, sk, false);
+	else
+		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct socket *sock;
+	struct hd_net *n;
+	struct sock *sk;
+	struct call c;
+
+	if (!s || ret < 0)
+		return 0;
+	call_read(&c, regs, ret);
+	sock = fd_socket(ret);
+	if (!sock)
+		return 0;
+	sk = BPF_CORE_READ(sock, sk);
+	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sock, sk);
+	n->result = 0;
+	n->h.flags |= HD_F_VERIFIED;
+	if (n->family == AF_UNIX) {
+		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+
+		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
+		if (peer)
+			item_unix(s, peer, HD_I_PATH2, HD_I_SOCKADDR);
+	} else {
+		item_ends(s, sk, n->family);
+	}
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+/* ---- sends that name an address ---- */
+
+struct msghdr_user {
+	__u64 name;
+	__u32 name_bytes;
+};
+
+/* Datagrams that the kernel let out are told from the packet itself (packet.h); here are unix ones and failures. */
+INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 bytes, __u32 message_flags)
+{
+	struct socket *sock;
+	struct hd_net *n;
+	struct sock *sk;
+	__u16 type;
+
+	if (!address || bytes < 2)
+		return;
+	sock = fd_socket(c->a[0]);
+	if (!sock)
+		return;
+	type = BPF_CORE_READ(sock, type);
+	sk = BPF_CORE_READ(sock, sk);
+	if (type == SOCK_STREAM) {
+		if (message_flags & MSG_FASTOPEN)
+			connect_exit(s, c, address, bytes, HD_NET_FASTOPEN);
+		return;
+	}
+	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
+	if (c->result >= 0 && (n->family == AF_INET || n->family == AF_INET6))
+		return;
+	if (c->result > 0)
+		n->result = 0;
+	n->flags = HD_NET_DATAGRAM;
+	item_user_address(s, HD_I_SOCKADDR, address, bytes);
+	frame_submit(s, HD_LANE_CRITICAL);
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_send, struct pt_regs *regs, long ret)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct msghdr_user m = {};
+	struct call c;
+
+	if (!s)
+		return 0;
+	call_read(&c, regs, ret);
+	if (c.number == NR_sendto) {
+		if (c.a[4])
+			send_to(s, &c, (void *)c.a[4], c.a[5], c.a[3]);
+		return 0;
+	}
+	/* struct mmsghdr begins with its msghdr; the first message stands for the call. */
+	if (bpf_probe_read_user(&m, sizeof(m), (void *)c.a[1]))
+		return 0;
+	if (m.name)
+		send_to(s, &c, (void *)m.name, m.name_bytes, c.number == NR_sendmsg ? c.a[2] : c.a[3]);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Paths from the kernel's own dentries and mounts: components leaf first, each followed by '/', up to PATH_MAX
+ * bytes, through every mount point up to the root of the mount namespace. The reader turns them round.
+ */
+#ifndef HEDDLE_BPF_PATH_H
+#define HEDDLE_BPF_PATH_H
+
+#include "core.h"
+
+struct walk {
+	void *to;    /* the destination's first byte */
+	__u64 *at;   /* offset of the next byte, beside the destination */
+	struct dentry *dentry;
+	struct dentry *mount_root;
+	struct mount *mount;
+	__u32 start;
+	__u32 flags;
+};
+
+INLINE struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* One component or one mount point; 1 ends the walk. `room` is the destination's size, at least 512 more than is used. */
+INLINE long walk_one(struct walk *w, const __u32 room)
+{
+	struct dentry *d = w->dentry, *parent = BPF_CORE_READ(d, d_parent);
+	struct mount *m = w->mount;
+	struct qstr name;
+	__u64 length;
+	__u32 at;
+
+	if (d == w->mount_root || d == parent) {
+		struct mount *up = BPF_CORE_READ(m, mnt_parent);
+
+		if (d == w->mount_root) {
+			if (up == m)
+				return 1;
+			w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+			w->mount = up;
+			w->mount_root = BPF_CORE_READ(up, mnt.mnt_root);
+			return 0;
+		}
+		/* A pseudo file (memfd, an anonymous inode) is a root of its own with nothing above it. */
+		w->flags |= HD_P_DETACHED;
+		if (*w->at != w->start)
+			return 1;
+		w->flags |= HD_P_MEMFD;
+	}
+	bpf_core_read(&name, sizeof(name), &d->d_name);
+	length = name.len;
+	if (length > 255)
+		length = 255;
+	at = *w->at;
+	if (at > room - 512 || at - w->start + length + 1 > HD_PATH_MAX) {
+		w->flags |= HD_P_TRUNCATED;
+		return 1;
+	}
+	length = masked(length, 0xff);
+	if (bpf_probe_read_kernel(w->to + at, length, name.name))
+		return 1;
+	at += length;
+	*(char *)(w->to + at) = '/';
+	*w->at = at + 1;
+	w->dentry = parent;
+	return w->flags & HD_P_DETACHED ? 1 : 0;
+}
+
+static long walk_frame(__u32 i, void *context)
+{
+	return walk_one(context, FRAME_BYTES);
+}
+
+/* d_unlinked(): out of the hash and no root. */
+INLINE bool dentry_deleted(struct dentry *d)
+{
+	return !BPF_CORE_READ(d, d_hash.pprev) && BPF_CORE_READ(d, d_parent) != d;
+}
+
+/* overlayfs keeps the upper dentry right behind the inode it embeds (struct ovl_inode, a module's type). */
+INLINE __u32 overlay_flags(struct dentry *d)
+{
+	struct super_block *sb = BPF_CORE_READ(d, d_sb);
+	struct inode *inode;
+	void *upper = NULL;
+
+	if (BPF_CORE_READ(sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+		return 0;
+	inode = BPF_CORE_READ(d, d_inode);
+	if (!inode)
+		return 0;
+	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
+	return upper ? HD_P_OVL_UPPER : HD_P_OVL_LOWER;
+}
+
+INLINE void walk_begin(struct walk *w, struct vfsmount *mnt, struct dentry *dentry)
+{
+	w->dentry = dentry;
+	w->mount = mount_of(mnt);
+	w->mount_root = BPF_CORE_READ(mnt, mnt_root);
+	if (dentry_deleted(dentry))
+		w->flags |= HD_P_DELETED;
+	w->flags |= overlay_flags(dentry);
+}
+
+/* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
+static __noinline int item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
+{
+	struct walk w = {};
+	__u32 at, end;
+
+	if (!s)
+		return 0;
+	at = item_open(s, kind);
+	if (!at || at > FRAME_BYTES - HD_PATH_MAX - FRAME_SLACK)
+		return 0;
+	w.to = s->frame;
+	w.at = &s->walk_at;
+	w.start = at + sizeof(struct hd_item);
+	s->walk_at = w.start;
+	walk_begin(&w, mnt, dentry);
+	bpf_loop(2 * HD_PATH_MAX, walk_frame, &w, 0);
+	end = s->walk_at;
+	if (end < w.start || end > FRAME_BYTES)
+		end = w.start;
+	item_close(s, at, end - w.start, w.flags);
+	return w.flags;
+}
+
+INLINE __u32 item_file_path(struct slot *s, __u16 kind, struct file *file)
+{
+	return item_path(s, kind, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+}
+
+INLINE void item_cwd(struct slot *s, __u16 kind)
+{
+	struct fs_struct *fs = BPF_CORE_READ(current_task(), fs);
+
+	if (fs)
+		item_path(s, kind, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+}
+
+/* What a relative name of the caller is relative to: dirfd's directory or the working directory. */
+INLINE void item_base(struct slot *s, __u16 kind, int dirfd)
+{
+	struct file *dir;
+
+	if (dirfd == AT_FDCWD) {
+		item_cwd(s, kind);
+		return;
+	}
+	dir = fd_file(dirfd);
+	if (dir)
+		item_file_path(s, kind, dir);
+}
+
+#endif

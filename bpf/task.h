@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* Processes: who is a member, fork, exec, exit, credentials. */
+#ifndef HEDDLE_BPF_TASK_H
+#define HEDDLE_BPF_TASK_H
+
+#include "path.h"
+#include "fold.h"
+
+/* ---- credentials ---- */
+
+#define PFA_NO_NEW_PRIVS 0
+
+INLINE void creds_read(struct hd_creds *c, struct task_struct *t, const struct cred *cred)
+{
+	struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
+
+	c->uid = BPF_CORE_READ(cred, uid.val);
+	c->euid = BPF_CORE_READ(cred, euid.val);
+	c->suid = BPF_CORE_READ(cred, suid.val);
+	c->fsuid = BPF_CORE_READ(cred, fsuid.val);
+	c->gid = BPF_CORE_READ(cred, gid.val);
+	c->egid = BPF_CORE_READ(cred, egid.val);
+	c->sgid = BPF_CORE_READ(cred, sgid.val);
+	c->fsgid = BPF_CORE_READ(cred, fsgid.val);
+	bpf_core_read(&c->effective, 8, &cred->cap_effective);
+	bpf_core_read(&c->permitted, 8, &cred->cap_permitted);
+	bpf_core_read(&c->inheritable, 8, &cred->cap_inheritable);
+	bpf_core_read(&c->bounding, 8, &cred->cap_bset);
+	bpf_core_read(&c->ambient, 8, &cred->cap_ambient);
+	c->securebits = BPF_CORE_READ(cred, securebits);
+	c->no_new_privs = (BPF_CORE_READ(t, atomic_flags) >> PFA_NO_NEW_PRIVS) & 1;
+	c->user_ns = BPF_CORE_READ(ns, ns.inum);
+	c->groups = (__u64)BPF_CORE_READ(cred, group_info);
+}
+
+/* The bit where two values differ, without a branch: seventeen branches would be 2^17 paths to the verifier. */
+INLINE __u32 differ(__u64 a, __u64 b, __u32 bit)
+{
+	__u64 x = a ^ b;
+
+	x |= 0 - x;
+	barrier_var(x); /* or the compiler puts the branch back */
+	x >>= 63;
+	barrier_var(x);
+	return (__u32)x * bit;
+}
+
+INLINE __u32 creds_changed(const struct hd_creds *a, const struct hd_creds *b)
+{
+	__u32 m = 0;
+
+	m |= differ(a->uid, b->uid, HD_CRED_UID);
+	m |= differ(a->euid, b->euid, HD_CRED_EUID);
+	m |= differ(a->suid, b->suid, HD_CRED_SUID);
+	m |= differ(a->fsuid, b->fsuid, HD_CRED_FSUID);
+	m |= differ(a->gid, b->gid, HD_CRED_GID);
+	m |= differ(a->egid, b->egid, HD_CRED_EGID);
+	m |= differ(a->sgid, b->sgid, HD_CRED_SGID);
+	m |= differ(a->fsgid, b->fsgid, HD_CRED_FSGID);
+	m |= differ(a->effective, b->effective, HD_CRED_EFFECTIVE);
+	m |= differ(a->permitted, b->permitted, HD_CRED_PERMITTED);
+	m |= differ(a->inheritable, b->inheritable, HD_CRED_INHERITABLE);
+	m |= differ(a->bounding, b->bounding, HD_CRED_BOUNDING);
+	m |= differ(a->ambient, b->ambient, HD_CRED_AMBIENT);
+	m |= differ(a->securebits, b->securebits, HD_CRED_SECUREBITS);
+	m |= differ(a->no_new_privs, b->no_new_privs, HD_CRED_NO_NEW_PRIVS);
+	m |= differ(a->groups, b->groups, HD_CRED_GROUPS);
+	m |= differ(a->user_ns, b->user_ns, HD_CRED_USER_NS);
+	return m;
+}
+
+/* The current task's state, made on first sight with the credentials it has now. */
+INLINE struct task_state *state_current(void)
+{
+	struct task_struct *t = current_task();
+	struct task_state *st = bpf_task_storage_get(&tasks, t, NULL, 0);
+
+	if (st && st->cred)
+		return st;
+	st = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!st)
+		return NULL;
+	st->member = 1;
+	st->cred = (__u64)t->cred;
+	creds_read(&st->creds, t, t->cred);
+	return st;
+}
+
+/* A list of groups as an item: gids from the kernel's group_info. */
+INLINE void item_groups(struct slot *s, __u16 kind, struct group_info *gi)
+{
+	__u64 n = BPF_CORE_READ(gi, ngroups);
+	__u32 at;
+
+	if (n > HD_GROUPS_MAX)
+		n = HD_GROUPS_MAX;
+	at = item_open(s, kind);
+	if (!at || at > FRAME_BYTES - FRAME_SLACK)
+		return;
+	n = masked(n * 4, 0x1ff);
+	bpf_core_read((void *)s->frame + at + sizeof(struct hd_item), n, &gi->gid);
+	item_close(s, at, n, 0);
+}
+
+/*
+ * Compares the task's credentials with those last seen and reports what a call changed. Cheap when nothing did:
+ * the kernel replaces the whole cred, so its address tells; no_new_privs alone lives in the task.
+ */
+static __noinline int creds_check(struct slot *s, const struct call *c, __u32 flags)
+{
+	struct task_struct *t = current_task();
+	struct task_state *st = state_current();
+	struct hd_privilege *p;
+	struct hd_creds now;
+	__u32 changed;
+
+	if (!s || !st)
+		return 0;
+	if (st->cred == (__u64)t->cred &&
+	    st->creds.no_new_privs == ((t->atomic_flags >> PFA_NO_NEW_PRIVS) & 1))
+		return 0;
+	creds_read(&now, t, t->cred);
+	changed = creds_changed(&st->creds, &now);
+	if (changed) {
+		p = (struct hd_privilege *)frame_begin(s, HD_PRIVILEGE_CHANGE, sizeof(*p));
+		p->h.flags = HD_F_VERIFIED;
+		if (c)
+			frame_call(&p->h, c);
+		p->result = 0;
+		p->flags = flags;
+		p->changed = changed;
+		p->pad0 = 0;
+		p->before = st->creds;
+		p->after = now;
+		if (changed & HD_CRED_GROUPS)
+			item_groups(s, HD_I_GROUPS_AFTER, (struct group_info *)now.groups);
+		frame_submit(s, HD_LANE_CRITICAL);
+	}
+	st->cred = (__u64)t->cred;
+	st->creds = now;
+	return 0;
+}
+
+/* ---- fork ---- */
+
+/* Does this task's own cgroup lie in the target? For tasks that are not the current one. */
+INLINE bool task_in_cgroup(struct task_struct *t)
+{
+	struct cgroup *cg = BPF_CORE_READ(t, cgroups, dfl_cgrp), *up = NULL;
+	__u32 level = target_level;
+
+	if (!target_cgroup || BPF_CORE_READ(cg, level) < (int)level)
+		return false;
+	bpf_core_read(&up, sizeof(up), &cg->ancestors[level & 63]);
+	return up && BPF_CORE_READ(up, kn, id) == target_cgroup;
+}
+
+INLINE void count_stray(struct task_state *st, __u32 tgid)
+{
+	__u64 one = 1;
+
+	if (st->counted)
+		return;
+	bpf_map_update_elem(&stray_processes, &tgid, &one, BPF_ANY);
+	st->counted = 1;
+	__sync_fetch_and_add(&stray_tasks, 1);
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
+{
+	struct task_struct *parent = current_task();
+	struct task_state *st, *pst;
+	struct hd_escape *e;
+	struct hd_fork *f;
+	struct slot *s;
+
+	if (!in_scope())
+		return 0;
+	s = slot_get(SLOT_TASK);
+	pst = state_current();
+	st = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (st) {
+		st->member = 1;
+		if (pst && st->cred == 0 && child->cred == parent->cred) {
+			st->creds = pst->creds;
+			st->cred = pst->cred;
+		} else {
+			creds_read(&st->creds, child, child->cred);
+			st->cred = (__u64)child->cred;
+		}
+		if (!task_in_cgroup(child))
+			count_stray(st, child->tgid);
+	}
+	if (!s)
+		return 0;
+	f = (struct hd_fork *)frame_begin(s, HD_PROCESS_FORK, sizeof(*f));
+	f->h.flags = HD_F_VERIFIED;
+	f->clone_flags = clone_flags;
+	f->child_tid = child->pid;
+	f->thread = (clone_flags & CLONE_THREAD) != 0;
+	f->child_pid = child->tgid;
+	f->child_start_ns = child->group_leader->start_boottime;
+	f->child_ns_pid = task_ns_pid(child);
+	frame_submit(s, HD_LANE_CRITICAL);
+	if (clone_flags & CLONE_NEW_ANY) {
+		e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
+		e->h.flags = HD_F_VERIFIED;
+		e->result = 0;
+		e->category = HD_ESC_NAMESPACE;
+		e->target_kind = HD_TGT_NAMESPACE;
+		e->rule = HD_RULE_CLONE_NS;
+		e->mover_pid = 0;
+		e->args[0] = clone_flags;
+		e->args[1] = child->pid;
+		e->args[2] = e->args[3] = 0;
+		frame_submit(s, HD_LANE_CRITICAL);
+	}
+	return 0;
+}
+
+/* ---- exec ---- */
+
+/* The arguments as they lie in the new image's memory: whole ones up to 16 KiB and 256 of them. */
+INLINE __u16 item_args(struct slot *s, struct hd_exec *x, unsigned long from, unsigned long to)
+{
+	__u64 bytes = to - from, n;
+	__u32 at;
+	__u16 flags = 0;
+
+	x->args_bytes = bytes;
+	at = item_open(s, HD_I_ARGS);
+	if (!at || at > FRAME_BYTES - HD_ARGS_BYTES_MAX - FRAME_SLACK)
+		return 0;
+	n = bytes;
+	if (n > HD_ARGS_BYTES_MAX) {
+		n = HD_ARGS_BYTES_MAX;
+		flags = HD_P_ARGS_TRUNCATED;
+	}
+	if (bpf_probe_read_user((void *)s->frame + at + sizeof(struct hd_item), n, (void *)from))
+		n = 0;
+	item_close(s, at, n, flags);
+	return flags;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
+{
+	struct mm_struct *mm;
+	struct hd_exec *x;
+	struct inode *inode;
+	struct file *exe;
+	struct slot *s;
+
+	if (!in_scope())
+		return 0;
+	s = slot_get(SLOT_TASK);
+	if (!s)
+		return 0;
+	fold_flush_process(s, current_task()->tgid);
+	mm = p->mm;
+	exe = BPF_CORE_READ(mm, exe_file);
+	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_EXEC, sizeof(*x));
+	/* The thread that called exec has become the leader; its old number is the one that called. */
+	x->h.tid = old_pid;
+	x->h.flags = HD_F_VERIFIED;
+	x->h.syscall = 59;
+	x->result = 0;
+	x->flags = 0;
+	x->args_count = bprm->argc;
+	x->pad0 = 0;
+	inode = BPF_CORE_READ(exe, f_inode);
+	x->inode = BPF_CORE_READ(inode, i_ino);
+	x->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (item_file_path(s, HD_I_EXE, exe) & (HD_P_DELETED | HD_P_DETACHED))
+		x->flags |= HD_EXEC_FILELESS;
+	if (bprm->interp != bprm->filename) {
+		x->flags |= HD_EXEC_SCRIPT;
+		item_file_path(s, HD_I_INTERPRETER, exe);
+	}
+	item_kernel_string(s, HD_I_NAME, bprm->filename);
+	item_cwd(s, HD_I_BASE);
+	item_cwd(s, HD_I_CWD);
+	item_args(s, x, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+/* ---- exit ---- */
+
+#define SIGNAL_GROUP_EXIT 0x04
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *t)
+{
+	struct signal_struct *sig;
+	struct task_state *st;
+	struct hd_exit *x;
+	struct slot *s;
+	__u64 now;
+
+	if (!in_scope())
+		return 0;
+	st = bpf_task_storage_get(&tasks, t, NULL, 0);
+	if (st && st->counted)
+		__sync_fetch_and_sub(&stray_tasks, 1);
+	sig = t->signal;
+	if (sig->live.counter != 0)
+		return 0;
+	s = slot_get(SLOT_TASK);
+	if (!s)
+		return 0;
+	fold_flush_process(s, t->tgid);
+	now = bpf_ktime_get_boot_ns();
+	x = (struct hd_exit *)frame_begin(s, HD_PROCESS_EXIT, sizeof(*x));
+	x->h.flags = HD_F_VERIFIED;
+	x->h.via = HD_VIA_KERNEL;
+	if (sig->flags & SIGNAL_GROUP_EXIT)
+		x->status = sig->group_exit_code;
+	else
+		x->status = t->group_leader->exit_code;
+	x->flags = x->status & 0x80 ? HD_EXIT_CORE : 0;
+	if (sig->oom_mm)
+		x->flags |= HD_EXIT_OOM;
+	x->duration_ns = now - x->h.start_ns;
+	x->max_rss_bytes = sig->maxrss << 12;
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+/* ---- seeding: what runs already when capture begins ---- */
+
+/* Set by the sensor before it runs the iterator: only this process, or 0: everything in the target cgroup. */
+__u32 seed_tgid = 0;
+
+SEC("iter/task")
+int seed(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct task_state *st;
+	struct mm_struct *mm;
+	struct hd_exec *x;
+	struct file *exe;
+	struct slot *s;
+
+	if (!t || (t->flags & PF_KTHREAD))
+		return 0;
+	if (seed_tgid ? t->tgid != (int)seed_tgid : !task_in_cgroup(t))
+		return 0;
+	st = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (st) {
+		st->member = 1;
+		creds_read(&st->creds, t, t->cred);
+		st->cred = (__u64)t->cred;
+		if (!task_in_cgroup(t))
+			count_stray(st, t->tgid);
+	}
+	if (t->tgid != t->pid)
+		return 0;
+	s = slot_get(SLOT_ITER);
+	if (!s)
+		return 0;
+	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_SEED, sizeof(*x));
+	frame_task(&x->h, t);
+	x->h.ns_pid = task_ns_pid(t);
+	x->h.flags = HD_F_VERIFIED;
+	x->result = 0;
+	x->flags = 0;
+	x->args_count = x->args_bytes = 0;
+	x->inode = 0;
+	x->dev = 0;
+	x->pad0 = 0;
+	mm = t->mm;
+	if (mm) {
+		exe = BPF_CORE_READ(mm, exe_file);
+		if (exe)
+			item_file_path(s, HD_I_EXE, exe);
+	}
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
+#endif
