@@ -130,12 +130,13 @@ static void unobserved(struct launcher *l, const char *why)
 			release(l);
 		return;
 	}
-	(void)cli_error("%s", why);
 	l->failed = CLI_FAILED;
 	if (!l->released) {
+		(void)cli_error("%s", why);
 		l->finished = true;
 		return;
 	}
+	(void)cli_error("%s; the command was killed, since nothing would observe it", why);
 	(void)workload_kill(l->workload);
 	(void)kill(workload_pid(l->workload), SIGKILL);
 }
@@ -146,11 +147,8 @@ static void take_message(struct launcher *l)
 	int r = control_receive(l->control, &message);
 
 	if (r != 1) {
-		unobserved(l, !l->released ? "the sensor ended unexpectedly; the command was not run" :
-			      l->ended	   ? "the sensor ended unexpectedly; the session is not complete" :
-			      l->options->best_effort ?
-					     "the sensor ended unexpectedly" :
-					     "the sensor ended unexpectedly; the command was killed");
+		unobserved(l, l->ended ? "the sensor ended unexpectedly; the session is not complete" :
+					 "the sensor ended unexpectedly");
 		return;
 	}
 	switch ((enum control_kind)message.kind) {
@@ -169,6 +167,10 @@ static void take_message(struct launcher *l)
 		(void)fflush(stderr);
 		break;
 	case CONTROL_FINISHED:
+		if (!l->ended) {
+			unobserved(l, "the session was ended before the command");
+			break;
+		}
 		l->finished = true;
 		drop_sensor(l);
 		break;
@@ -262,6 +264,8 @@ static void take_signal(struct launcher *l)
 	while (read(l->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		bool sent = info.ssi_code == SI_USER || info.ssi_code == SI_QUEUE || info.ssi_code == SI_TKILL;
 
+		/* A terminal that hangs up tells only the session's leader, which without us the command would be. */
+		sent |= info.ssi_signo == SIGHUP && getsid(0) == getpid();
 		if (info.ssi_signo == SIGCHLD)
 			reap(l);
 		else if (l->ended && ends(info.ssi_signo))

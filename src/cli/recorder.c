@@ -272,11 +272,18 @@ static int start(struct recorder *r, struct err *err)
 		if (code < 0)
 			return code;
 	}
+	/* The caller says it. */
+	r->said_json = true;
 	deliver(r, s.sequence, s.time_ns, 0, 0, "");
 	json_flush(r);
-	if (r->json_broken)
-		return err_set(err, EIO, "%s", r->json_why);
-	return 0;
+	r->said_json = false;
+	if (!r->json_broken)
+		return 0;
+	if (r->store) {
+		store_writer_free(TAKE_PTR(r->store));
+		(void)store_delete(r->options.home, r->session, NULL);
+	}
+	return err_set(err, EIO, "%s", r->json_why);
 }
 
 int recorder_open(const struct recorder_options *options, struct recorder **ret, struct err *err)
@@ -298,6 +305,9 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	r->offset_ns = clock_offset_ns();
 	r->due_ns = clock_boottime_ns() + DUE_NS;
 	bool mounted = workload_cgroup2_mount(r->mount, sizeof(r->mount)) == 0;
+	/* As events name it. */
+	if (mounted && options->cgroup && strncmp(options->cgroup, r->mount, strlen(r->mount)) == 0)
+		r->options.cgroup = options->cgroup + strlen(r->mount);
 	r->ports[0] = 53;
 	for (size_t i = 0; options->dns_ports && i < HD_MAX_DNS_PORTS && options->dns_ports[i]; i++)
 		r->ports[i + 1] = options->dns_ports[i];

@@ -50,11 +50,13 @@ static void processes(const struct summary *s, struct buf *out)
 		buf_addf(out, ", %s%llu left running%s", term_on(s->color, TERM_YELLOW),
 			 (unsigned long long)s->end->left_running, term_off(s->color));
 	buf_addc(out, '\n');
-	key(out, "memory");
-	if (s->end->memory_peak_bytes)
+	if (s->end->memory_peak_bytes) {
+		key(out, "memory");
 		buf_addf(out, "%s at the peak\n", text_size(s->end->memory_peak_bytes, size));
-	else
+	} else if (s->counts->max_rss_bytes) {
+		key(out, "memory");
 		buf_addf(out, "%s in the largest process\n", text_size(s->counts->max_rss_bytes, size));
+	}
 }
 
 static void files(const struct recorder_counts *c, struct buf *out)
