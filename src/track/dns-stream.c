@@ -34,7 +34,7 @@ struct stream {
 	struct list age;
 	struct hd_dns last;  /* the latest segment's frame */
 	bool started;
-	bool spoke;	     /* gave a message */
+	bool anchored;	     /* where it begins is settled: by SYN, or since a message was given */
 	uint32_t next;	     /* sequence of the first byte not read yet */
 	size_t skip;	     /* bytes to pass over before the next message */
 	struct buf message;  /* prefix and as much of the message as there is */
@@ -93,7 +93,7 @@ void dns_streams_done(struct dns_streams *s)
 
 static void give(struct stream_sink *k, const void *data, size_t length, const char *malformed)
 {
-	k->s->spoke = true;
+	k->s->anchored = true;
 	k->fn(k->context, &k->s->last, data, length, malformed);
 }
 
@@ -256,7 +256,7 @@ static int stream_flush(struct stream_sink *k, const char *why)
 }
 
 /*
- * The first segments of a stream may be swapped too. As long as nothing was given, one that ends where or before the
+ * The first segments of a stream may be swapped too. Until it is anchored, one that ends where or before the
  * stream was thought to begin moves the beginning.
  */
 static int stream_rebase(struct stream_sink *k, uint32_t sequence, uint32_t length)
@@ -265,7 +265,7 @@ static int stream_rebase(struct stream_sink *k, uint32_t sequence, uint32_t leng
 	uint32_t begin = s->next - (uint32_t)s->message.length;
 	int r;
 
-	if (s->spoke || s->skip || (int32_t)(sequence + length - begin) > 0)
+	if (s->anchored || s->skip || (int32_t)(sequence + length - begin) > 0)
 		return 0;
 	if (s->message.length > 0) {
 		r = stream_hold(k, begin, (const uint8_t *)s->message.data, (uint32_t)s->message.length,
@@ -351,8 +351,8 @@ int dns_streams_push(struct dns_streams *s, const struct hd_dns *frame, const ui
 	k.s->last = *frame;
 	if (frame->tcp_flags & TCP_SYN) {
 		r = stream_flush(&k, "the stream began anew inside the message");
-		k.s->started = k.s->spoke = false;
-		sequence++;
+		k.s->started = k.s->anchored = true;
+		k.s->next = ++sequence;
 	}
 	if (r >= 0 && MAX(n, frame->payload_bytes) > 0)
 		r = stream_segment(&k, sequence, data, n, MAX(n, frame->payload_bytes));

@@ -4,9 +4,8 @@
  * file of its own. The ledger's arithmetic is all here, next to what it counts:
  *
  *   the kernel counts every frame as made and delivered (and folds of its own);
- *   a frame merged into a waiting event:          delivered - 1, folded + 1
+ *   a frame merged into a waiting event, or with nothing to tell: delivered - 1, folded + 1
  *   a frame that does not decode, a sink's refusal: delivered - 1, lost + 1
- *   a frame that stands for no operation:          delivered - 1 (the kernel did not count it as made)
  *   a DNS frame that turns out to be none, or to be of the other type: made - 1, delivered - 1 for its own type
  *   a DNS message beyond the first of its frame, or of the other type: made + 1, delivered + 1 for the message's type
  *
@@ -320,8 +319,8 @@ static void on_file_fold(struct tracker *t, struct event *e, struct process *p)
 	path = shared_path_ref(file_names_get(&t->files, f.file_id, f.inode, f.dev));
 	if (!path && bytes_set(e->path.path))
 		path = shared_path_new(&e->path);
-	if (f.operations == 0 && f.bytes == 0 && !mapping)
-		row_of(t, e->type)->delivered--;
+	if (f.operations == 0 && !mapping)
+		count_folded(t, e->type);
 	else if (mapping || !p || p->exited || f.h.image < p->now.image)
 		fold_tell_now(t, e, p, path);
 	else
