@@ -90,12 +90,17 @@ static void mount_everything(void)
 	mount_one("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
 	mount_one("mqueue", "/dev/mqueue", safe, NULL);
 	mount_one("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
-	mount_one("tmpfs", "/tmp", MS_NODEV, "mode=1777");
 	mount_one("cgroup2", "/sys/fs/cgroup", safe, "nsdelegate");
 	mount_one("bpf", "/sys/fs/bpf", safe, "mode=700");
 	mount_one("tracefs", "/sys/kernel/tracing", safe, NULL);
 	mount_one("debugfs", "/sys/kernel/debug", safe, NULL);
 	mount_one("securityfs", "/sys/kernel/security", safe, NULL);
+}
+
+static void mount_disk(void)
+{
+	if (mount("/dev/vda", "/tmp", "ext4", 0, NULL) < 0 || chmod("/tmp", 01777) < 0 || rmdir("/tmp/lost+found") < 0)
+		tell("warning disk at /tmp: %s\n", strerror(errno));
 }
 
 static void enable_controllers(void)
@@ -297,6 +302,7 @@ int main(int argc, char **argv)
 	}
 	tell("ready\n");
 	seed_random_and_clock();
+	mount_disk();
 	enable_controllers();
 	bring_up_loopback();
 	sethostname("heddle-vm", 9);
