@@ -56,7 +56,9 @@ static bool buf_grow(struct buf *b, size_t more)
 
 void buf_add(struct buf *b, const void *data, size_t length)
 {
-	if (!buf_grow(b, length))
+	bool fits = b->room - b->length > length && !b->failed;
+
+	if (!fits && !buf_grow(b, length))
 		return;
 	if (length > 0)
 		memcpy(b->data + b->length, data, length);
@@ -71,7 +73,10 @@ void buf_adds(struct buf *b, const char *text)
 
 void buf_addc(struct buf *b, char c)
 {
-	buf_add(b, &c, 1);
+	if ((b->room - b->length <= 1 || b->failed) && !buf_grow(b, 1))
+		return;
+	b->data[b->length++] = c;
+	b->data[b->length] = 0;
 }
 
 void buf_addf(struct buf *b, const char *format, ...)

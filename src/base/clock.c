@@ -46,9 +46,19 @@ int64_t clock_offset_ns(void)
 	return best;
 }
 
+/* Writes exactly `count` digits. */
+static char *put_digits(char *at, int count, unsigned value)
+{
+	for (int i = count - 1; i >= 0; i--, value /= 10)
+		at[i] = (char)('0' + value % 10);
+	return at + count;
+}
+
+/* By hand rather than by strftime: every event has up to three stamps. */
 const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
 {
 	int64_t seconds = utc_ns / CLOCK_SECOND_NS, ns = utc_ns % CLOCK_SECOND_NS;
+	char *at = ret;
 	struct tm tm;
 	time_t t;
 
@@ -58,10 +68,21 @@ const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
 	}
 	t = seconds;
 	(void)gmtime_r(&t, &tm);
-	(void)snprintf(ret, CLOCK_TEXT_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%09uZ",
-		       (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
-		       (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
-		       (unsigned)tm.tm_sec % 100, (unsigned)ns);
+	at = put_digits(at, 4, (unsigned)(tm.tm_year + 1900));
+	*at++ = '-';
+	at = put_digits(at, 2, (unsigned)(tm.tm_mon + 1));
+	*at++ = '-';
+	at = put_digits(at, 2, (unsigned)tm.tm_mday);
+	*at++ = 'T';
+	at = put_digits(at, 2, (unsigned)tm.tm_hour);
+	*at++ = ':';
+	at = put_digits(at, 2, (unsigned)tm.tm_min);
+	*at++ = ':';
+	at = put_digits(at, 2, (unsigned)tm.tm_sec);
+	*at++ = '.';
+	at = put_digits(at, 9, (unsigned)ns);
+	*at++ = 'Z';
+	*at = 0;
 	return ret;
 }
 

@@ -11,6 +11,9 @@
 /* Above this a double can't hold every integer, so a reader would round. */
 #define JSON_INTEGER_MAX (UINT64_C(1) << 53)
 
+/* Keys up to this go out in one piece: a line has about forty. */
+#define KEY_SHORT_MAX 60
+
 static const char hex_digits[] = "0123456789abcdef";
 
 void json_init(struct json *j, struct buf *out)
@@ -76,10 +79,15 @@ static void json_add_text(struct json *j, const char *text, size_t length)
 	size_t run = 0;
 
 	for (size_t i = 0; i < length;) {
-		uint8_t c = (uint8_t)text[i];
+		uint8_t c;
 		bool plain;
-		size_t size = text_next(text + i, length - i, &plain);
+		size_t size;
 
+		i += text_plain_run((const uint8_t *)text + i, length - i);
+		if (i == length)
+			break;
+		c = (uint8_t)text[i];
+		size = text_next(text + i, length - i, &plain);
 		if (plain && c != '"' && c != '\\') {
 			i += size;
 			continue;
@@ -106,14 +114,26 @@ static void json_add_text(struct json *j, const char *text, size_t length)
 
 void json_key(struct json *j, const char *key)
 {
+	size_t length = strlen(key), at = 0;
+	char whole[KEY_SHORT_MAX + 4];
+
 	assert(j->depth > 0 && !j->array[j->depth - 1] && !j->after_key);
 	if (!j->first[j->depth - 1])
-		buf_addc(j->out, ',');
+		whole[at++] = ',';
 	j->first[j->depth - 1] = false;
-	buf_addc(j->out, '"');
-	json_add_text(j, key, strlen(key));
-	buf_add(j->out, "\":", 2);
 	j->after_key = true;
+	whole[at++] = '"';
+	if (length <= KEY_SHORT_MAX && text_plain_run((const uint8_t *)key, length) == length) {
+		memcpy(whole + at, key, length);
+		at += length;
+		whole[at++] = '"';
+		whole[at++] = ':';
+		buf_add(j->out, whole, at);
+		return;
+	}
+	buf_add(j->out, whole, at);
+	json_add_text(j, key, length);
+	buf_add(j->out, "\":", 2);
 }
 
 /* Decimal digits; printf is too slow for the number of integers in an event. */
@@ -183,8 +203,12 @@ bool json_bytes(struct json *j, const void *data, size_t length)
 	buf_addc(j->out, '"');
 	for (size_t i = 0; i < length;) {
 		bool plain;
-		size_t size = text_next(p + i, length - i, &plain);
+		size_t size;
 
+		i += text_plain_run(p + i, length - i);
+		if (i == length)
+			break;
+		size = text_next(p + i, length - i, &plain);
 		if (plain && p[i] != '"' && p[i] != '\\') {
 			i += size;
 			continue;

@@ -16,6 +16,16 @@
  */
 size_t text_next(const void *data, size_t length, bool *plain);
 
+/* How many bytes from the start are printable ASCII that no escape rule touches (no quote, no backslash). */
+static inline size_t text_plain_run(const uint8_t *p, size_t length)
+{
+	size_t i = 0;
+
+	while (i < length && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+		i++;
+	return i;
+}
+
 /* True when all of it is valid UTF-8 (harmless or not). */
 bool text_is_utf8(const void *data, size_t length);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The words of a sandbox_escape. args are the call's own, but where target_kind is a pid: then args[0] is the target
- * and args[1] what the call does with it (ptrace's request, the descriptor that pidfd_getfd takes).
+ * The words of a sandbox_escape. args are the call's own, but where target_kind says what args[0] is: then args[1] is
+ * what the call does with it (ptrace's request, the descriptor that pidfd_getfd takes or that setns enters by).
  */
 #include "event/escape-names.h"
 
@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 
 #include "event/names.h"
+
+/* CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET */
+#define CLONE_NEW_ANY UINT64_C(0x7e020080)
 
 static void add_flags(struct buf *out, const struct flag_name *table, uint64_t bits)
 {
@@ -48,13 +51,10 @@ static void detail_first_ns(const struct event *e, struct buf *out)
 static void detail_setns(const struct event *e, struct buf *out)
 {
 	const struct hd_escape *x = &e->u.escape;
+	bool resolved = x->target_kind == HD_TGT_NAMESPACE;
 
-	if (x->target_kind == HD_TGT_NAMESPACE) {
-		add_some_flags(out, names_clone_flags, x->args[0]);
-		return;
-	}
-	buf_addf(out, " of descriptor %d", (int)x->args[0]);
-	add_some_flags(out, names_clone_flags, x->args[1]);
+	buf_addf(out, " of descriptor %d", (int)x->args[resolved ? 1 : 0]);
+	add_some_flags(out, names_clone_flags, x->args[resolved ? 0 : 1]);
 }
 
 static void detail_prctl(const struct event *e, struct buf *out)
@@ -252,6 +252,14 @@ static void add_path(const struct event *e, struct buf *out)
 		buf_add(out, path.data, path.length);
 }
 
+/* Only the namespaces of a flag word: clone's holds much else. */
+static void add_namespaces(uint64_t flags, struct buf *out)
+{
+	flags &= CLONE_NEW_ANY;
+	if (flags)
+		add_flags(out, names_clone_flags, flags);
+}
+
 void escape_target(const struct event *e, struct buf *out)
 {
 	const struct hd_escape *x = &e->u.escape;
@@ -264,7 +272,7 @@ void escape_target(const struct event *e, struct buf *out)
 		add_address(&e->remote, out);
 		break;
 	case HD_TGT_NAMESPACE:
-		add_flags(out, names_clone_flags, x->args[0]);
+		add_namespaces(x->args[0], out);
 		break;
 	default:
 		add_path(e, out);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads JSON in tests, by somebody else's parser. A path is keys and indexes with dots, "answers.0.data"; NULL: the whole. */
+/*
+ * Reads JSON in tests, by somebody else's parser. A path is keys and indexes with dots, "answers.0.data"; NULL: the
+ * whole.
+ */
 #pragma once
 
 #include <stdbool.h>

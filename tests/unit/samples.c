@@ -16,7 +16,15 @@
 
 /* x86-64 numbers. */
 enum { NR_OPENAT = 257, NR_MMAP = 9, NR_MPROTECT = 10, NR_SETRESUID = 117, NR_MOUNT = 165, NR_UNSHARE = 272 };
-enum { NR_PTRACE = 101, NR_BPF = 321, NR_CONNECT = 42, NR_EXECVE = 59, NR_SECCOMP = 317, NR_CLONE3 = 435 };
+enum {
+	NR_PTRACE = 101,
+	NR_BPF = 321,
+	NR_CONNECT = 42,
+	NR_EXECVE = 59,
+	NR_SECCOMP = 317,
+	NR_CLONE3 = 435,
+	NR_SETNS = 308
+};
 
 #define ITEM(f, kind, flags, text) frame_item((f), (kind), (flags), (text), sizeof(text) - 1)
 
@@ -566,7 +574,16 @@ static void escape_clone(struct frame *f)
 {
 	struct hd_escape x = escape(HD_ESC_NAMESPACE, HD_RULE_CLONE_NS, HD_TGT_NAMESPACE, NR_CLONE3);
 
+	x.args[0] = 0x40000000 | 0x100;
+	frame_init(f, &x, sizeof(x));
+}
+
+static void escape_setns(struct frame *f)
+{
+	struct hd_escape x = escape(HD_ESC_NAMESPACE, HD_RULE_SYSCALL, HD_TGT_NAMESPACE, NR_SETNS);
+
 	x.args[0] = 0x40000000;
+	x.args[1] = 5;
 	frame_init(f, &x, sizeof(x));
 }
 
@@ -621,18 +638,19 @@ static void process_seed(struct frame *f)
 #name, name                                                                                            \
 	}
 const struct sample samples[] = {
-	SAMPLE(exec_script),	SAMPLE(exec_memfd),	SAMPLE(exec_failed),	   SAMPLE(exec_loaded),
-	SAMPLE(fork_process),	SAMPLE(fork_thread),	SAMPLE(exit_code),	   SAMPLE(exit_signal),
-	SAMPLE(open_created),	SAMPLE(open_failed),	SAMPLE(open_hostile),	   SAMPLE(fold_write),
-	SAMPLE(fold_read),	SAMPLE(fold_mapping),	SAMPLE(meta_rename),	   SAMPLE(meta_symlink),
-	SAMPLE(meta_mknod),	SAMPLE(meta_chown),	SAMPLE(meta_fallocate),	   SAMPLE(socket_tcp),
-	SAMPLE(socket_refused), SAMPLE(connect_mapped), SAMPLE(connect_abstract),  SAMPLE(connect_netlink),
-	SAMPLE(connect_packet), SAMPLE(connect_vsock),	SAMPLE(listen_tcp),	   SAMPLE(listen_bind),
-	SAMPLE(accept_tcp),	SAMPLE(accept_unix),	SAMPLE(dns_udp),	   SAMPLE(dns_tcp6),
-	SAMPLE(privilege_ids),	SAMPLE(privilege_exec), SAMPLE(privilege_refused), SAMPLE(memory_mmap),
-	SAMPLE(memory_memfd),	SAMPLE(escape_unshare), SAMPLE(escape_mount),	   SAMPLE(escape_ptrace),
-	SAMPLE(escape_bpf),	SAMPLE(escape_seccomp), SAMPLE(escape_clone),	   SAMPLE(escape_metadata),
-	SAMPLE(escape_proc),	SAMPLE(escape_cgroup),	SAMPLE(file_name),	   SAMPLE(process_seed),
+	SAMPLE(exec_script),	 SAMPLE(exec_memfd),	 SAMPLE(exec_failed),	    SAMPLE(exec_loaded),
+	SAMPLE(fork_process),	 SAMPLE(fork_thread),	 SAMPLE(exit_code),	    SAMPLE(exit_signal),
+	SAMPLE(open_created),	 SAMPLE(open_failed),	 SAMPLE(open_hostile),	    SAMPLE(fold_write),
+	SAMPLE(fold_read),	 SAMPLE(fold_mapping),	 SAMPLE(meta_rename),	    SAMPLE(meta_symlink),
+	SAMPLE(meta_mknod),	 SAMPLE(meta_chown),	 SAMPLE(meta_fallocate),    SAMPLE(socket_tcp),
+	SAMPLE(socket_refused),	 SAMPLE(connect_mapped), SAMPLE(connect_abstract),  SAMPLE(connect_netlink),
+	SAMPLE(connect_packet),	 SAMPLE(connect_vsock),	 SAMPLE(listen_tcp),	    SAMPLE(listen_bind),
+	SAMPLE(accept_tcp),	 SAMPLE(accept_unix),	 SAMPLE(dns_udp),	    SAMPLE(dns_tcp6),
+	SAMPLE(privilege_ids),	 SAMPLE(privilege_exec), SAMPLE(privilege_refused), SAMPLE(memory_mmap),
+	SAMPLE(memory_memfd),	 SAMPLE(escape_unshare), SAMPLE(escape_mount),	    SAMPLE(escape_ptrace),
+	SAMPLE(escape_bpf),	 SAMPLE(escape_seccomp), SAMPLE(escape_clone),	    SAMPLE(escape_setns),
+	SAMPLE(escape_metadata), SAMPLE(escape_proc),	 SAMPLE(escape_cgroup),	    SAMPLE(file_name),
+	SAMPLE(process_seed),
 };
 const size_t samples_n = ARRAY_SIZE(samples);
 

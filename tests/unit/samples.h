@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames of every type and edge, named. test-decode cuts them, test-encode knows their JSON, the corpus is made of them. */
+/*
+ * Frames of every type and edge, named. test-decode cuts them, test-encode knows their JSON, the corpus is made of
+ * them.
+ */
 #pragma once
 
 #include "frame.h"

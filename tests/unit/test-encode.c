@@ -138,14 +138,15 @@ static void dns_messages(void **state)
 	event->dns.response_code = 3;
 	event->dns.answers_n = 2;
 	event->dns.answers[0] =
-		(struct dns_answer){ .name = BYTES("b.example"), .data = BYTES("2001:db8::1"), .ttl = 60, .type = 28 };
+	    (struct dns_answer){ .name = BYTES("b.example"), .data = BYTES("2001:db8::1"), .ttl = 60, .type = 28 };
 	event->dns.answers[1] = (struct dns_answer){ .data = BYTES("\xff"), .ttl = UINT32_MAX, .type = 999 };
 	event->dns.server_role = true;
-	check_tail("\"name\"",
-		   "\"name\":\"a\\\\x1b.example\",\"query_type\":\"TYPE65280\",\"response_code\":\"NXDOMAIN\",\"answers\":["
-		   "{\"name\":\"b.example\",\"type\":\"AAAA\",\"data\":\"2001:db8::1\",\"ttl\":60},"
-		   "{\"type\":\"TYPE999\",\"data\":\"\\\\xff\",\"ttl\":4294967295}],\"server\":\"::1\",\"server_port\":40000,"
-		   "\"transport\":\"tcp\",\"transaction\":0,\"role\":\"server\",\"escaped\":[\"name\",\"answers\"]}");
+	check_tail(
+	    "\"name\"",
+	    "\"name\":\"a\\\\x1b.example\",\"query_type\":\"TYPE65280\",\"response_code\":\"NXDOMAIN\",\"answers\":["
+	    "{\"name\":\"b.example\",\"type\":\"AAAA\",\"data\":\"2001:db8::1\",\"ttl\":60},"
+	    "{\"type\":\"TYPE999\",\"data\":\"\\\\xff\",\"ttl\":4294967295}],\"server\":\"::1\",\"server_port\":40000,"
+	    "\"transport\":\"tcp\",\"transaction\":0,\"role\":\"server\",\"escaped\":[\"name\",\"answers\"]}");
 
 	load("dns_tcp6");
 	event->dns.malformed = "a label is cut";
@@ -196,9 +197,10 @@ static void exec_keeps_hostile_arguments(void **state)
 	frame_init(&frame, &x, sizeof(x));
 	frame_item(&frame, HD_I_ARGS, 0, args, sizeof(args));
 	assert_int_equal(event_decode(frame.data, frame.size, event), 0);
-	check_tail("\"args\"", "\"args\":[\"a\\\\x0ab\",\"\\\"q\\\"\",\"\\\\\\\\x41\",\"\\\\xe2\\\\x80\\\\xae\\\\xfe\"],"
-			       "\"args_count\":4,\"args_bytes\":0,\"args_truncated\":false,\"result\":0,"
-			       "\"escaped\":[\"args\"]}");
+	check_tail("\"args\"",
+		   "\"args\":[\"a\\\\x0ab\",\"\\\"q\\\"\",\"\\\\\\\\x41\",\"\\\\xe2\\\\x80\\\\xae\\\\xfe\"],"
+		   "\"args_count\":4,\"args_bytes\":0,\"args_truncated\":false,\"result\":0,"
+		   "\"escaped\":[\"args\"]}");
 }
 
 static void names_that_are_missing(void **state)
@@ -206,8 +208,9 @@ static void names_that_are_missing(void **state)
 	load("exit_signal");
 	event->u.exit.status = 40;
 	event->u.exit.flags = 0;
-	check_tail("\"signal\"", "\"signal\":\"SIGRTMIN+6\",\"core_dumped\":false,\"duration_ns\":1,\"max_rss_bytes\":0,"
-				 "\"oom_killed\":false}");
+	check_tail("\"signal\"",
+		   "\"signal\":\"SIGRTMIN+6\",\"core_dumped\":false,\"duration_ns\":1,\"max_rss_bytes\":0,"
+		   "\"oom_killed\":false}");
 	load("open_failed");
 	event->u.open.result = -4000;
 	check_tail("\"result\"", "\"result\":-4000,\"error\":\"E4000\"}");

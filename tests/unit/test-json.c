@@ -66,7 +66,8 @@ static void check_bytes(const char *in, size_t length, const char *expected, boo
 static void escapes_bytes(void **state)
 {
 	check_bytes("", 0, "\"\"", false);
-	check_bytes("plain/\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 15, "\"plain/\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", false);
+	check_bytes("plain/\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 15, "\"plain/\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+		    false);
 	check_bytes("q\"q", 3, "\"q\\\"q\"", false);
 	check_bytes("a\\b", 3, "\"a\\\\\\\\b\"", true);
 	check_bytes("\\x1b", 4, "\"\\\\\\\\x1b\"", true);
@@ -75,15 +76,15 @@ static void escapes_bytes(void **state)
 	check_bytes("\0", 1, "\"\\\\x00\"", true);
 	check_bytes("\x7f", 1, "\"\\\\x7f\"", true);
 	check_bytes("\xff\xfe", 2, "\"\\\\xff\\\\xfe\"", true);
-	check_bytes("\xc2\x9b", 2, "\"\\\\xc2\\\\x9b\"", true);             /* C1: CSI */
-	check_bytes("\xe2\x80\xae", 3, "\"\\\\xe2\\\\x80\\\\xae\"", true);  /* U+202E */
-	check_bytes("\xe2\x80\xa8", 3, "\"\\\\xe2\\\\x80\\\\xa8\"", true);  /* U+2028 */
-	check_bytes("\xe2\x81\xa6", 3, "\"\\\\xe2\\\\x81\\\\xa6\"", true);  /* U+2066 */
-	check_bytes("\xd8\x9c", 2, "\"\\\\xd8\\\\x9c\"", true);             /* U+061C */
-	check_bytes("\xc0\xaf", 2, "\"\\\\xc0\\\\xaf\"", true);             /* overlong slash */
-	check_bytes("\xed\xa0\x80", 3, "\"\\\\xed\\\\xa0\\\\x80\"", true);  /* surrogate */
+	check_bytes("\xc2\x9b", 2, "\"\\\\xc2\\\\x9b\"", true);			      /* C1: CSI */
+	check_bytes("\xe2\x80\xae", 3, "\"\\\\xe2\\\\x80\\\\xae\"", true);	      /* U+202E */
+	check_bytes("\xe2\x80\xa8", 3, "\"\\\\xe2\\\\x80\\\\xa8\"", true);	      /* U+2028 */
+	check_bytes("\xe2\x81\xa6", 3, "\"\\\\xe2\\\\x81\\\\xa6\"", true);	      /* U+2066 */
+	check_bytes("\xd8\x9c", 2, "\"\\\\xd8\\\\x9c\"", true);			      /* U+061C */
+	check_bytes("\xc0\xaf", 2, "\"\\\\xc0\\\\xaf\"", true);			      /* overlong slash */
+	check_bytes("\xed\xa0\x80", 3, "\"\\\\xed\\\\xa0\\\\x80\"", true);	      /* surrogate */
 	check_bytes("\xf4\x90\x80\x80", 4, "\"\\\\xf4\\\\x90\\\\x80\\\\x80\"", true); /* above U+10FFFF */
-	check_bytes("x\xe2\x82", 3, "\"x\\\\xe2\\\\x82\"", true);           /* cut */
+	check_bytes("x\xe2\x82", 3, "\"x\\\\xe2\\\\x82\"", true);		      /* cut */
 }
 
 /* What a reader does with an escaped string. */
@@ -120,7 +121,9 @@ static void every_byte_string_comes_back(void **state)
 		char *parsed;
 
 		for (size_t i = 0; i < length; i++) {
-			static const uint8_t hard[] = { '\\', 'x', '"', 0xe2, 0x80, 0xae, 0xc2, 0x9b, 0xf0, 0x9f, 0, '0' };
+			static const uint8_t hard[] = {
+				'\\', 'x', '"', 0xe2, 0x80, 0xae, 0xc2, 0x9b, 0xf0, 0x9f, 0, '0'
+			};
 
 			seed = seed * 1664525 + 1013904223;
 			in[i] = (seed >> 28) & 1 ? hard[(seed >> 8) % sizeof(hard)] : (uint8_t)(seed >> 16);
@@ -164,12 +167,9 @@ static void full_buffer_is_told(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nests_with_commas),
-		cmocka_unit_test(prints_numbers),
-		cmocka_unit_test(escapes_bytes),
-		cmocka_unit_test(every_byte_string_comes_back),
-		cmocka_unit_test(own_text_is_valid_json),
-		cmocka_unit_test(full_buffer_is_told),
+		cmocka_unit_test(nests_with_commas),	  cmocka_unit_test(prints_numbers),
+		cmocka_unit_test(escapes_bytes),	  cmocka_unit_test(every_byte_string_comes_back),
+		cmocka_unit_test(own_text_is_valid_json), cmocka_unit_test(full_buffer_is_told),
 	};
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
