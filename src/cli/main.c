@@ -8,6 +8,8 @@
 static int cmd_help(int argc, char **argv);
 
 static const struct cli_command commands[] = {
+	{ "run", "run a command and record what it does", cmd_run },
+	{ "attach", "record what runs already", cmd_attach },
 	{ "events", "print a session's events", cmd_events },
 	{ "report", "sum a session up: escapes, processes, hosts, files", cmd_report },
 	{ "sessions", "list the sessions that are stored", cmd_sessions },
