@@ -48,7 +48,7 @@ static void fold_merge(struct fold *f, const struct hd_fold *frame)
 }
 
 int fold_add(struct fold_table *t, struct process *p, const struct hd_fold *frame, struct shared_path *path,
-	     struct fold **ret)
+	     uint64_t now_ns, struct fold **ret)
 {
 	struct fold_key key = { p->key.start_ns, frame->inode, frame->h.pid, frame->dev, frame->h.type };
 	struct fold *f = map_get_bytes(&t->map, &key, sizeof(key));
@@ -73,7 +73,7 @@ int fold_add(struct fold_table *t, struct process *p, const struct hd_fold *fram
 		return r;
 	}
 	f->frame = *frame;
-	f->since_ns = frame->h.time_ns;
+	f->since_ns = now_ns;
 	f->path = shared_path_ref(path);
 	f->exe = shared_path_ref(process_exe(p, frame->h.image));
 	list_append(&t->due, &f->due);

@@ -67,6 +67,7 @@ int process_set_image(struct process_table *t, struct process *p, uint32_t image
 /* What ran as that image number, NULL when unknown. Lives until the next call that changes the process. */
 struct shared_path *process_exe(const struct process *p, uint32_t image);
 
+/* It is gone; now_ns never goes back. */
 void process_exit(struct process_table *t, struct process *p, uint64_t now_ns);
 
 /*

@@ -216,7 +216,7 @@ static void on_process_exit(struct tracker *t, struct event *e, struct process *
 {
 	if (p) {
 		process_flush(t, p);
-		process_exit(&t->processes, p, e->h.time_ns);
+		process_exit(&t->processes, p, t->now_ns);
 	}
 	tell_frame(t, e, p);
 }
@@ -292,11 +292,11 @@ static void fold_wait(struct tracker *t, struct event *e, struct process *p, str
 	struct fold *f;
 	int r;
 
-	r = fold_add(&t->folds, p, &e->u.fold, path, &f);
+	r = fold_add(&t->folds, p, &e->u.fold, path, t->now_ns, &f);
 	if (r == -ENOSPC) {
 		t->folds.early++;
 		fold_tell(t, fold_oldest(&t->folds));
-		r = fold_add(&t->folds, p, &e->u.fold, path, &f);
+		r = fold_add(&t->folds, p, &e->u.fold, path, t->now_ns, &f);
 	}
 	if (r < 0) {
 		t->out_of_memory++;

@@ -133,6 +133,25 @@ static void keeps_the_dead_for_a_while(void **state)
 	world_balances(&w);
 }
 
+/* Lanes are merged in order of time, but not perfectly: grace and folds count from when a frame came. */
+static void bears_frames_that_come_late(void **state)
+{
+	uint64_t now = w.me.now_ns + 60 * SECOND;
+
+	do_exec(&w, "/usr/bin/agent", 0);
+	assert_int_equal(tracker_tick(w.t, now), 0);
+	do_fold(&w, HD_FILE_WRITE, 0, 5, 1, 1, 0);
+	do_fold(&w, HD_FILE_WRITE, 0, 5, 1, 1, 0);
+	assert_int_equal(w.n, 1); /* they still wait for each other */
+	do_exit(&w);
+	assert_int_equal(w.n, 3);
+	assert_int_equal(w.seen[1].e.u.fold.operations, 2);
+	assert_int_equal(tracker_tick(w.t, now + PROCESS_GRACE_NS), 0);
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	assert_string_equal(world_last(&w)->exe, "/usr/bin/agent");
+	world_balances(&w);
+}
+
 static void remembers_former_images(void **state)
 {
 	struct tracker_counts counts;
@@ -398,6 +417,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(threads_are_no_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_pid_is_used_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(keeps_the_dead_for_a_while, setup, teardown),
+		cmocka_unit_test_setup_teardown(bears_frames_that_come_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(remembers_former_images, setup, teardown),
 		cmocka_unit_test_setup_teardown(learns_what_ran_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_event_is_complete, setup, teardown),

@@ -94,8 +94,8 @@ static inline void frame_path(struct frame *f, unsigned kind, const char *path)
 /* What is remembered of an event, since the event itself does not last. */
 struct seen {
 	struct event e;
-	char path[512], exe[512], cgroup[512], hostname[512], name[2048];
-	char answers[EVENT_ANSWERS_MAX][512];
+	char path[256], exe[256], cgroup[256], hostname[256], name[256];
+	char answers[4][128];
 	char remote[64], local[64];
 };
 
@@ -114,6 +114,22 @@ static inline void keep_text(char *to, size_t room, struct bytes b)
 	(void)snprintf(to, room, "%.*s", (int)b.length, b.data ?: "");
 }
 
+/* A test that makes allocations fail sets this; the sink's own must not. */
+static bool memory_fails;
+
+static inline void world_reserve(struct world *w)
+{
+	bool fails = memory_fails;
+
+	if (w->n < w->room)
+		return;
+	memory_fails = false;
+	w->room = w->room ? w->room * 2 : 64;
+	w->seen = realloc(w->seen, w->room * sizeof(*w->seen));
+	assert_non_null(w->seen);
+	memory_fails = fails;
+}
+
 static inline int world_sink(void *context, const struct event *e)
 {
 	struct world *w = context;
@@ -121,11 +137,7 @@ static inline int world_sink(void *context, const struct event *e)
 
 	if (w->refuse)
 		return w->refuse;
-	if (w->n == w->room) {
-		w->room = w->room ? w->room * 2 : 64;
-		w->seen = realloc(w->seen, w->room * sizeof(*w->seen));
-		assert_non_null(w->seen);
-	}
+	world_reserve(w);
 	s = &w->seen[w->n++];
 	memset(s, 0, sizeof(*s));
 	s->e = *e;
@@ -136,7 +148,7 @@ static inline int world_sink(void *context, const struct event *e)
 	keep_text(s->name, sizeof(s->name), e->dns.name);
 	keep_text(s->remote, sizeof(s->remote), e->remote.text);
 	keep_text(s->local, sizeof(s->local), e->local.text);
-	for (uint32_t i = 0; i < e->dns.answers_n; i++)
+	for (uint32_t i = 0; i < MIN(e->dns.answers_n, ARRAY_SIZE(s->answers)); i++)
 		keep_text(s->answers[i], sizeof(s->answers[i]), e->dns.answers[i].data);
 	return 0;
 }
