@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-extern const struct act_family family_exec, family_fork, family_open, family_rw, family_metadata, family_socket,
-    family_connect;
+/* In the order in which they run. */
+#define FAMILIES(X) \
+	X(exec) X(fork) X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory)
 
-const struct act_family *const act_families[] = {
-	&family_exec, &family_fork, &family_open, &family_rw, &family_metadata, &family_socket, &family_connect, NULL,
-};
+#define DECLARE(name) extern const struct act_family family_##name;
+#define POINT(name) &family_##name,
+FAMILIES(DECLARE)
+const struct act_family *const act_families[] = { FAMILIES(POINT) NULL };
 
 static const char usage[] =
     "usage: kernel-test --list\n"
