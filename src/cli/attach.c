@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "cli/launcher.h"
 #include "cli/observe-options.h"
 #include "cli/target.h"
 
@@ -102,6 +103,7 @@ int cmd_attach(int argc, char **argv)
 	struct attach_args args = { 0 };
 	int option, code;
 
+	launcher_reserve_streams();
 	while ((option = cli_next(&parser)) > 0)
 		if (take_option(&args, option, parser.value))
 			return CLI_FAILED;

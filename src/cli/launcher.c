@@ -81,7 +81,7 @@ static int fork_sensor(struct launcher *l)
 	return 0;
 }
 
-/* Where the sensor has the files and the command its streams, we need none of them, and a pipe should not wait for us. */
+/* The sensor has the files and the command its streams: we need none, and no pipe should have to wait for us. */
 static void let_go(const struct launcher *l)
 {
 	const struct observer_options *o = &l->options->sensor.observer;

@@ -14,7 +14,7 @@ struct launcher_options {
 	bool best_effort;                 /* run the command even if nothing can be observed */
 };
 
-/* Fills closed standard streams with placeholders that a command does not inherit, so that no file of ours lands there. */
+/* Fills closed standard streams with placeholders that close on exec, so that no file of ours lands there. */
 void launcher_reserve_streams(void);
 
 /* Runs it all. Errors are said on stderr. Returns the exit code. */

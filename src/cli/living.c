@@ -96,7 +96,9 @@ static bool lives(const struct process *p)
 	text[n] = '\0';
 	/* The name, in parentheses, may itself hold any byte. */
 	const char *rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+	if (!rest || sscanf(rest + 1,
+			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+			    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 			    &state, &ticks) != 2)
 		return false;
 	if (state == 'Z' || state == 'X')

@@ -52,9 +52,8 @@ int observe_option(struct observe_args *args, const char *command, int id, const
 	switch (id) {
 	case OBSERVE_JSON:
 		if (strcmp(value, "-") == 0)
-			return cli_usage_error(command,
-					       "--json needs a file: standard output is the command's; a file descriptor "
-					       "can be named as /dev/fd/N");
+			return cli_usage_error(command, "--json needs a file: standard output is the command's "
+							"(a descriptor can be named as /dev/fd/N)");
 		args->json = value;
 		return 0;
 	case OBSERVE_QUIET:

@@ -56,8 +56,8 @@ struct observe_setup {
 int observe_option(struct observe_args *args, const char *command, int id, const char *value);
 
 /*
- * Opens and truncates the files and fills in all that does not depend on the command. 0, or CLI_FAILED after saying what
- * is wrong.
+ * Opens and truncates the files and fills in all that does not depend on the command. 0, or CLI_FAILED after saying
+ * what is wrong.
  */
 int observe_prepare(const struct observe_args *args, struct observe_setup *ret);
 void observe_setup_done(struct observe_setup *s);

@@ -125,11 +125,13 @@ _Noreturn void sensor_process(const struct sensor_process_options *options, int 
 	int code = observer_run(o);
 
 	report(o, &mine, fd, code);
+	/* Who unmounts the directory afterwards should not find us in it. */
+	(void)!chdir("/");
 	close_fd(&mine.observer.recorder.live_fd);
 	close_fd(&mine.observer.recorder.json_fd);
 	close_fd(&mine.observer.record_fd);
 	(void)control_send(fd, CONTROL_FINISHED, 0, NULL);
-	/* Who waits for the launcher waits for the socket's end at most; the detaching below takes longer. */
+	/* The launcher returns now; the detaching below takes longer. */
 	(void)close(fd);
 	observer_free(o);
 	_exit(0);

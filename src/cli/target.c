@@ -201,7 +201,8 @@ int target_container(const char *text, struct target *ret, struct err *err)
 		id[i] = (char)tolower((unsigned char)text[i]);
 	id[MIN(length, (size_t)ID_MAX)] = '\0';
 	if (length < ID_MIN || length > ID_MAX || strspn(id, "0123456789abcdef") != length)
-		return err_set(err, EINVAL, "--container takes 12 to 64 hex digits of the container's id, not '%s'", text);
+		return err_set(err, EINVAL, "--container takes 12 to 64 hex digits of the container's id, not '%s'",
+			       text);
 	if (workload_cgroup2_mount(mount, sizeof(mount)) == 0)
 		r = look_in(mount, true, id, ret, found);
 	if (r >= 0 && !populated(ret->cgroup)) {

@@ -185,37 +185,6 @@ static int remove_child(int parent, const char *name, unsigned depth, void *cont
 	return 0;
 }
 
-int cgroup_remove(const char *path, int fd)
-{
-	(void)each_child(fd, remove_child, 0, NULL);
-	if (rmdir(path) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-static int sweep_child(int parent, const char *name, unsigned depth, void *context)
-{
-	_cleanup_close_ int fd = open_directory(parent, name);
-
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return 0;
-	(void)each_child(fd, remove_child, 0, NULL);
-	(void)unlinkat(parent, name, AT_REMOVEDIR);
-	return 0;
-}
-
-void cgroup_sweep(void)
-{
-	char mount[PATH_MAX];
-
-	if (workload_cgroup2_mount(mount, sizeof(mount)) < 0)
-		return;
-	_cleanup_close_ int top = open_directory(AT_FDCWD, mount);
-	_cleanup_close_ int fd = top < 0 ? -1 : open_directory(top, PARENT);
-	if (fd >= 0)
-		(void)each_child(fd, sweep_child, 0, NULL);
-}
-
 /* Reads cgroup.procs; counts its lines and, with a signal, sends it to each. */
 static int processes(int directory, int signal)
 {
@@ -276,6 +245,40 @@ static int tally_all(int fd, int signal)
 int cgroup_count(int fd)
 {
 	return tally_all(fd, 0);
+}
+
+int cgroup_remove(const char *path, int fd)
+{
+	/* What still runs may have uses for its empty cgroups. */
+	if (cgroup_count(fd) > 0)
+		return -EBUSY;
+	(void)each_child(fd, remove_child, 0, NULL);
+	if (rmdir(path) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+static int sweep_child(int parent, const char *name, unsigned depth, void *context)
+{
+	_cleanup_close_ int fd = open_directory(parent, name);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || cgroup_count(fd) > 0)
+		return 0;
+	(void)each_child(fd, remove_child, 0, NULL);
+	(void)unlinkat(parent, name, AT_REMOVEDIR);
+	return 0;
+}
+
+void cgroup_sweep(void)
+{
+	char mount[PATH_MAX];
+
+	if (workload_cgroup2_mount(mount, sizeof(mount)) < 0)
+		return;
+	_cleanup_close_ int top = open_directory(AT_FDCWD, mount);
+	_cleanup_close_ int fd = top < 0 ? -1 : open_directory(top, PARENT);
+	if (fd >= 0)
+		(void)each_child(fd, sweep_child, 0, NULL);
 }
 
 int cgroup_kill(int fd)

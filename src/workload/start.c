@@ -342,7 +342,8 @@ void workload_free(struct workload *w)
 		return;
 	if (w->gate >= 0) {
 		(void)close(w->gate);
-		if (w->pid > 0) {
+		/* Not when the caller has reaped it: then the number may be somebody else's. */
+		if (w->pid > 0 && waitpid(w->pid, NULL, WNOHANG) == 0) {
 			(void)kill(w->pid, SIGKILL);
 			while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
 				;

@@ -44,7 +44,8 @@ int workload_start(const struct workload_options *options, struct workload **ret
  */
 int workload_adopt(const char *cgroup, bool own, struct workload **ret, struct err *err);
 
-void workload_free(struct workload *w); /* removes the cgroup when empty; NULL is fine. Kills a child still at its gate */
+/* Removes the cgroup when it is empty; kills a child that is still at its gate. NULL is fine. */
+void workload_free(struct workload *w);
 DEFINE_CLEANUP(struct workload *, workload_free);
 
 /* Lets it exec. */

@@ -94,7 +94,8 @@ class Keys(Terminal):
         self.assertEqual(self.status(), 131)
 
     def test_a_caught_interrupt_comes_once(self):
-        script = "n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'echo total $n; exit 9' TERM; echo ready; while :; do read x; done"
+        script = ("n=0; trap 'n=$((n+1)); echo got $n' INT; trap 'echo total $n; exit 9' TERM; "
+                  "echo ready; while :; do read x; done")
         self.spawn(HEDDLE, "run", "--quiet", "--", "bash", "-c", script)
         self.expect(b"ready")
         for i in (1, 2):
@@ -126,7 +127,8 @@ class Keys(Terminal):
         self.assertEqual(self.status(), 0)
 
     def test_the_command_reads_the_terminal(self):
-        self.spawn(HEDDLE, "run", "--quiet", "--", "sh", "-c", "stty -echo; echo ready; read x; echo got $x; test -t 0 && test -t 1 && test -t 2")
+        script = "stty -echo; echo ready; read x; echo got $x; test -t 0 && test -t 1 && test -t 2"
+        self.spawn(HEDDLE, "run", "--quiet", "--", "sh", "-c", script)
         self.expect(b"ready")
         self.type(b"words\n")
         self.expect(b"got words")

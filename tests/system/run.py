@@ -129,7 +129,8 @@ class Streams(Case):
         self.assertIn(f"{read} -> pipe".encode(), done.stdout)
 
     def test_reader_sees_the_end_when_the_command_closes(self):
-        process = self.start_heddle("run", "--quiet", "--", "sh", "-c", "echo out; exec >&-; read wait", stdin=subprocess.PIPE)
+        process = self.start_heddle("run", "--quiet", "--", "sh", "-c", "echo out; exec >&-; read wait",
+                                    stdin=subprocess.PIPE)
         # Until end of file, though the command still waits.
         self.assertEqual(process.stdout.read(), b"out\n")
         self.assertIsNone(process.poll())
@@ -160,7 +161,8 @@ class Streams(Case):
 
     def test_chdir_and_user(self):
         self.dir.chmod(0o755)
-        done = self.run_heddle("run", "--quiet", "--chdir", self.dir, "--user", "nobody", "--", "sh", "-c", "pwd; id -un; id -G")
+        done = self.run_heddle("run", "--quiet", "--chdir", self.dir, "--user", "nobody", "--",
+                               "sh", "-c", "pwd; id -un; id -G")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.decode().split(), [str(self.dir), "nobody", "65534"])
 
@@ -173,8 +175,9 @@ class Refusals(Case):
 
     def nobody(self, *args):
         self.dir.chmod(0o777)
+        become = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         return subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", HEDDLE, "run", *args, "--", *self.command()],
+            [*become, HEDDLE, "run", *args, "--", *self.command()],
             stdin=subprocess.DEVNULL, capture_output=True, env=self.env, timeout=PATIENCE, check=False)
 
     def test_not_root(self):
@@ -228,7 +231,8 @@ class Sessions(Case):
         self.assertEqual(start["cwd"], os.getcwd())
         self.assertEqual((end["type"], end["phase"], end["exit_status"]), ("session", "end", 4))
         self.assertEqual(end["left_running"], 0)
-        self.assertEqual(end["events"], len([line for line in lines if line["type"] not in ("session", "gap", "ledger")]))
+        events = [line for line in lines if line["type"] not in ("session", "gap", "ledger")]
+        self.assertEqual(end["events"], len(events))
         self.assertEqual(ledger["type"], "ledger")
         self.assertEqual(ledger["lost"], 0)
         rows = {t: row for lane in ledger["lanes"].values() for t, row in lane.items()}
@@ -263,8 +267,8 @@ class Sessions(Case):
 
     def test_two_at_once(self):
         both = [
-            self.start_heddle("run", "--quiet", "--json", self.dir / f"{i}.json", "--", "sh", "-c", f"echo ready; read go; echo {i}; exit {i}",
-                              stdin=subprocess.PIPE)
+            self.start_heddle("run", "--quiet", "--json", self.dir / f"{i}.json", "--",
+                              "sh", "-c", f"echo ready; read go; echo {i}; exit {i}", stdin=subprocess.PIPE)
             for i in (1, 2)
         ]
         for process in both:
@@ -358,7 +362,8 @@ class Leftovers(Case):
         self.assertFalse((mount / "heddle" / self.lines(out)[0]["session"]).exists())
 
     def test_a_running_session_keeps_its_cgroup(self):
-        process = self.start_heddle("run", "--quiet", "--", "sh", "-c", "cat /proc/self/cgroup; read go", stdin=subprocess.PIPE)
+        process = self.start_heddle("run", "--quiet", "--", "sh", "-c", "cat /proc/self/cgroup; read go",
+                                    stdin=subprocess.PIPE)
         path = read_until(process.stdout.fileno(), b"/heddle/").decode()
         self.run_heddle("run", "--", "true")
         session = path.split("/heddle/")[1].split()[0]
@@ -370,7 +375,8 @@ class Leftovers(Case):
         out = self.dir / "out.json"
         fifo = self.dir / "fifo"
         os.mkfifo(fifo)
-        process = self.start_heddle("run", "--json", out, "--", "sh", "-c", f"echo ready; read go < {fifo}; exec touch {self.dir}/late")
+        process = self.start_heddle("run", "--json", out, "--",
+                                    "sh", "-c", f"echo ready; read go < {fifo}; exec touch {self.dir}/late")
         self.assertEqual(process.stdout.readline(), b"ready\n")
         process.kill()
         process.wait()
@@ -387,7 +393,8 @@ class Leftovers(Case):
         self.assertFalse(alive(pid))
 
     def test_sensor_killed_best_effort(self):
-        process = self.start_heddle("run", "--best-effort", "--", "sh", "-c", "echo $$; read go; exit 8", stdin=subprocess.PIPE)
+        process = self.start_heddle("run", "--best-effort", "--", "sh", "-c", "echo $$; read go; exit 8",
+                                    stdin=subprocess.PIPE)
         process.stdout.readline()
         os.kill(self.sensor_of(process), signal.SIGKILL)
         line = read_until(process.stderr.fileno(), b"\n")
@@ -398,7 +405,8 @@ class Leftovers(Case):
     def test_sensor_told_to_end(self):
         """SIGTERM to the sensor process ends the session in order, with the command still running."""
         out = self.dir / "out.json"
-        process = self.start_heddle("run", "--json", out, "--best-effort", "--", "sh", "-c", "echo $$; read go; exit 8", stdin=subprocess.PIPE)
+        process = self.start_heddle("run", "--json", out, "--best-effort", "--",
+                                    "sh", "-c", "echo $$; read go; exit 8", stdin=subprocess.PIPE)
         process.stdout.readline()
         os.kill(self.sensor_of(process), signal.SIGTERM)
         wait_for("the ledger line", lambda: b'"type":"ledger"' in out.read_bytes())
@@ -478,7 +486,8 @@ class Attach(Case):
         self.addCleanup(self._end, target)
         (group / "cgroup.procs").write_text(str(target.pid))
         out = self.dir / "out.json"
-        for args in (["--cgroup", group], ["--cgroup", f"/heddle-test/docker-{digits}.scope"], ["--container", digits[:12]]):
+        targets = (["--cgroup", group], ["--cgroup", f"/heddle-test/docker-{digits}.scope"], ["--container", digits[:12]])
+        for args in targets:
             process = self.attach("--json", out, *args)
             if args[0] == "--container":
                 target.communicate(b"go\ngo\n", PATIENCE)

@@ -109,7 +109,9 @@ static void end(struct session *s, const struct recorder_end *how)
 	size_t used = 0;
 	for (ssize_t n; s->read_fd >= 0 && (n = read(s->read_fd, s->text + used, sizeof(s->text) - 1 - used)) > 0;)
 		used += (size_t)n;
-	for (char *line = strtok(s->text, "\n"); line && s->lines_n < LINES_MAX; line = strtok(NULL, "\n")) {
+	char *save = NULL;
+	for (char *line = strtok_r(s->text, "\n", &save); line && s->lines_n < LINES_MAX;
+	     line = strtok_r(NULL, "\n", &save)) {
 		assert_true(parse_json_is_valid(line));
 		s->lines[s->lines_n++] = line;
 	}
@@ -228,7 +230,7 @@ static void test_full_lane(void **state)
 	recorder_free(s.recorder);
 }
 
-/* Who reads the JSON goes away: the session goes on, and what was not written is lost, in the ledger and once in words. */
+/* Who reads the JSON goes away: the session goes on, and what was not written is lost; the ledger and one line tell. */
 static void test_broken_file(void **state)
 {
 	struct session s;
