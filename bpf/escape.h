@@ -85,7 +85,7 @@ INLINE struct hd_escape *escape_begin(struct slot *s, const struct call *c, __u3
 INLINE int proc_pid_of(struct inode *inode)
 {
 	struct proc_inode *pi = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
-	struct pid *pid = BPF_CORE_READ(pi, pid);
+	struct pid *pid = KREAD(pi, pid);
 	int nr = 0;
 
 	if (pid)
@@ -97,7 +97,7 @@ INLINE bool proc_is_sysctl(struct inode *inode)
 {
 	struct proc_inode *pi = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
 
-	return BPF_CORE_READ(pi, sysctl) != NULL;
+	return KREAD(pi, sysctl) != NULL;
 }
 
 #define LEAF(leaf, text) (!__builtin_memcmp(leaf, text, sizeof(text)))
@@ -206,9 +206,9 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 		file = fd_file(c->result);
 		if (!file || !o->inode)
 			return;
-		inode = BPF_CORE_READ(file, f_inode);
-		write = BPF_CORE_READ(file, f_mode) & FMODE_WRITE;
-		bpf_probe_read_kernel_str(leaf.name, sizeof(leaf.name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+		inode = KREAD(file, f_inode);
+		write = KREAD(file, f_mode) & FMODE_WRITE;
+		bpf_probe_read_kernel_str(leaf.name, sizeof(leaf.name), KREAD(file, f_path.dentry, d_name.name));
 		rule = rule_of_open(o, leaf.name, inode, write);
 		if (!rule && name_is_magic(name, o))
 			rule = HD_RULE_MAGIC_LINK;
@@ -243,9 +243,9 @@ INLINE int pid_of_pidfd(unsigned int fd)
 
 	if (!file)
 		return 0;
-	pid = BPF_CORE_READ(file, private_data);
+	pid = KREAD(file, private_data);
 	if (!pid) {
-		inode = BPF_CORE_READ(file, f_inode);
+		inode = KREAD(file, f_inode);
 		bpf_core_read(&pid, sizeof(pid), &((struct inode___private *)inode)->i_private);
 	}
 	if (pid)
@@ -376,9 +376,9 @@ INLINE void escape_target(struct slot *s, struct hd_escape *e, const struct call
 	case NR_chroot:
 		e->target_kind = HD_TGT_PATH;
 		if (c->result == 0) {
-			struct fs_struct *fs = BPF_CORE_READ(current_task(), fs);
+			struct fs_struct *fs = KREAD(current_task(), fs);
 
-			item_path(s, HD_I_TARGET_PATH, BPF_CORE_READ(fs, root.mnt), BPF_CORE_READ(fs, root.dentry));
+			item_path(s, HD_I_TARGET_PATH, KREAD(fs, root.mnt), KREAD(fs, root.dentry));
 		} else {
 			e->h.flags = 0;
 			item_user_string(s, HD_I_TARGET_NAME, (void *)c->a[0]);
@@ -457,17 +457,17 @@ INLINE bool cgroup_below(struct cgroup *cg, __u64 home, __u32 level)
 {
 	struct cgroup *up = NULL;
 
-	if (BPF_CORE_READ(cg, level) < (int)level)
+	if (KREAD(cg, level) < (int)level)
 		return false;
 	bpf_core_read(&up, sizeof(up), &cg->ancestors[level & 63]);
-	return up && BPF_CORE_READ(up, kn, id) == home;
+	return up && KREAD(up, kn, id) == home;
 }
 
 /* A task was moved; this runs in the mover's context, after the move, in every hierarchy. */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct *task, bool threadgroup)
 {
-	int hierarchy = BPF_CORE_READ(dst, root, hierarchy_id);
+	int hierarchy = KREAD(dst, root, hierarchy_id);
 	struct task_state *st;
 	struct hd_escape *e;
 	struct slot *s;
@@ -490,7 +490,7 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	if (!home || cgroup_below(dst, home, level))
 		return 0;
 	if (home == target_cgroup)
-		count_stray(st, BPF_CORE_READ(task, tgid));
+		count_stray(st, KREAD(task, tgid));
 	s = slot_get(SLOT_TASK);
 	if (!s)
 		return 0;
@@ -500,7 +500,7 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	e->h.ns_pid = task_ns_pid(task);
 	e->h.flags = HD_F_VERIFIED;
 	e->target_kind = HD_TGT_CGROUP;
-	e->args[0] = BPF_CORE_READ(dst, kn, id);
+	e->args[0] = KREAD(dst, kn, id);
 	e->args[1] = hierarchy;
 	item_kernel_string(s, HD_I_TARGET_NAME, path);
 	frame_submit(s, HD_LANE_CRITICAL);

@@ -82,7 +82,7 @@ INLINE void open_name_file(struct file *file, const struct object *o)
 	if (!n)
 		return;
 	n->file = (__u64)file;
-	n->dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	n->dentry = (__u64)KREAD(file, f_path.dentry);
 	n->inode = o->inode;
 }
 
@@ -94,8 +94,8 @@ INLINE bool open_succeeded(struct slot *s, const struct call *c, struct hd_open 
 
 	if (!file)
 		return false;
-	object_of_inode(BPF_CORE_READ(file, f_inode), obj);
-	kernel_flags = BPF_CORE_READ(file, f_flags);
+	object_of_inode(KREAD(file, f_inode), obj);
+	kernel_flags = KREAD(file, f_flags);
 	/* The kernel drops the creation flags from f_flags; those are the call's registers' word. */
 	if (c->number == NR_openat2)
 		o->flags = kernel_flags | (o->flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC));

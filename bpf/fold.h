@@ -76,7 +76,7 @@ INLINE struct named *named_get(struct file *file)
 INLINE void file_name_once(struct slot *s, struct file *file, const struct object *o)
 {
 	struct named *n = named_get(file);
-	__u64 dentry = (__u64)BPF_CORE_READ(file, f_path.dentry);
+	__u64 dentry = (__u64)KREAD(file, f_path.dentry);
 	struct hd_fold *f;
 
 	if (!n || (n->file == (__u64)file && n->dentry == dentry && n->inode == o->inode))
@@ -212,7 +212,7 @@ static __noinline int fold_flush_process(struct slot *s, __u32 tgid)
 	return 0;
 }
 
-const volatile struct fold fold_fresh = {};
+static const volatile struct fold fold_fresh = {};
 
 INLINE void fold_start(struct fold *f, struct file *file, const struct object *o)
 {
@@ -245,8 +245,8 @@ INLINE struct fold *fold_entry(struct slot *s, __u32 fd, struct file *file)
 
 	if (f && f->file == (__u64)file)
 		return f;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG)
+	inode = KREAD(file, f_inode);
+	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
 		return NULL;
 	if (f && f->file)
 		fold_close_entry(s, &k, f);
@@ -285,9 +285,9 @@ static __noinline int fold_count(struct slot *s, __u32 fd, __u32 side, __u64 byt
 	f = fold_entry(s, fd, file);
 	if (!f) {
 		/* Not regular, or the table is full: only the second is a loss, and then it is counted. */
-		struct inode *inode = BPF_CORE_READ(file, f_inode);
+		struct inode *inode = KREAD(file, f_inode);
 
-		if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFREG) {
+		if ((KREAD(inode, i_mode) & S_IFMT) == S_IFREG) {
 			count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
 			s->counters[side ? HD_FILE_WRITE : HD_FILE_READ].lost++;
 		}

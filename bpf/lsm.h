@@ -32,17 +32,17 @@ INLINE struct seen *seen_begin(__u32 operation, struct dentry *object)
 
 	if (!in_scope())
 		return NULL;
-	seen = bpf_task_storage_get(&seen_objects, current_task(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!seen)
 		return NULL;
 	seen->operation = operation;
 	seen->inode = 0;
 	seen->dev = 0;
 	seen->length = seen->length2 = 0;
-	inode = object ? BPF_CORE_READ(object, d_inode) : NULL;
+	inode = object ? KREAD(object, d_inode) : NULL;
 	if (inode) {
-		seen->inode = BPF_CORE_READ(inode, i_ino);
-		seen->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+		seen->inode = KREAD(inode, i_ino);
+		seen->dev = KREAD(inode, i_sb, s_dev);
 	}
 	return seen;
 }
@@ -87,16 +87,16 @@ INLINE void see_in_dir(__u32 operation, const struct path *dir, struct dentry *d
 	struct seen *seen = seen_begin(operation, dentry);
 
 	if (seen)
-		seen_path(seen, BPF_CORE_READ(dir, mnt), dentry);
+		seen_path(seen, KREAD(dir, mnt), dentry);
 }
 
 INLINE void see_path(__u32 operation, const struct path *path)
 {
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct dentry *dentry = KREAD(path, dentry);
 	struct seen *seen = seen_begin(operation, dentry);
 
 	if (seen)
-		seen_path(seen, BPF_CORE_READ(path, mnt), dentry);
+		seen_path(seen, KREAD(path, mnt), dentry);
 }
 
 SEC("lsm/path_unlink")
@@ -137,7 +137,7 @@ int BPF_PROG(lsm_symlink, const struct path *dir, struct dentry *dentry)
 SEC("lsm/path_link")
 int BPF_PROG(lsm_link, struct dentry *old_dentry, const struct path *dir, struct dentry *new_dentry)
 {
-	struct vfsmount *mnt = BPF_CORE_READ(dir, mnt);
+	struct vfsmount *mnt = KREAD(dir, mnt);
 	struct seen *seen = seen_begin(HD_META_LINK, old_dentry);
 
 	if (seen) {
@@ -155,8 +155,8 @@ int BPF_PROG(lsm_rename, const struct path *old_dir, struct dentry *old_dentry, 
 	struct seen *seen = seen_begin(HD_META_RENAME, old_dentry);
 
 	if (seen) {
-		seen_path(seen, BPF_CORE_READ(old_dir, mnt), old_dentry);
-		seen_path2(seen, BPF_CORE_READ(new_dir, mnt), new_dentry);
+		seen_path(seen, KREAD(old_dir, mnt), old_dentry);
+		seen_path2(seen, KREAD(new_dir, mnt), new_dentry);
 	}
 	return 0;
 }
@@ -190,7 +190,7 @@ int BPF_PROG(fentry_want_write, struct vfsmount *mnt)
 
 	if (!in_scope())
 		return 0;
-	note = bpf_task_storage_get(&mount_notes, current_task(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	note = bpf_task_storage_get(&mount_notes, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (note)
 		note->mnt = (__u64)mnt;
 	return 0;
@@ -198,7 +198,7 @@ int BPF_PROG(fentry_want_write, struct vfsmount *mnt)
 
 INLINE void see_dentry(__u32 operation, struct dentry *dentry)
 {
-	struct mount_note *note = bpf_task_storage_get(&mount_notes, current_task(), NULL, 0);
+	struct mount_note *note = bpf_task_storage_get(&mount_notes, current_trusted(), NULL, 0);
 	struct seen *seen;
 
 	if (!note || !note->mnt)

@@ -24,11 +24,11 @@ struct vma_view {
 
 static long vma_look(struct task_struct *task, struct vm_area_struct *vma, struct vma_view *v)
 {
-	v->start = BPF_CORE_READ(vma, vm_start);
-	v->end = BPF_CORE_READ(vma, vm_end);
-	v->flags = BPF_CORE_READ(vma, vm_flags);
-	v->file = BPF_CORE_READ(vma, vm_file);
-	v->anon = (__u64)BPF_CORE_READ(vma, anon_vma);
+	v->start = KREAD(vma, vm_start);
+	v->end = KREAD(vma, vm_end);
+	v->flags = KREAD(vma, vm_flags);
+	v->file = KREAD(vma, vm_file);
+	v->anon = (__u64)KREAD(vma, anon_vma);
 	v->found = true;
 	return 0;
 }
@@ -50,7 +50,7 @@ struct {
 
 INLINE void writable_note(struct file *file)
 {
-	struct writable_key k = { (__u64)current_task()->mm, (__u64)BPF_CORE_READ(file, f_inode) };
+	struct writable_key k = { (__u64)current_task()->mm, (__u64)KREAD(file, f_inode) };
 	__u64 one = 1;
 
 	bpf_map_update_elem(&writable, &k, &one, BPF_ANY);
@@ -58,7 +58,7 @@ INLINE void writable_note(struct file *file)
 
 INLINE bool writable_known(struct file *file)
 {
-	struct writable_key k = { (__u64)current_task()->mm, (__u64)BPF_CORE_READ(file, f_inode) };
+	struct writable_key k = { (__u64)current_task()->mm, (__u64)KREAD(file, f_inode) };
 
 	return bpf_map_lookup_elem(&writable, &k) != NULL;
 }
@@ -72,9 +72,9 @@ INLINE __u32 backing_of(const struct vma_view *v, const struct call *c, struct o
 
 	*memfd = false;
 	if (file) {
-		object_of_inode(BPF_CORE_READ(file, f_inode), o);
-		d = BPF_CORE_READ(file, f_path.dentry);
-		bpf_probe_read_kernel(name, 6, BPF_CORE_READ(d, d_name.name));
+		object_of_inode(KREAD(file, f_inode), o);
+		d = KREAD(file, f_path.dentry);
+		bpf_probe_read_kernel(name, 6, KREAD(d, d_name.name));
 		if (o->magic == TMPFS_MAGIC || o->magic == 0x958458f6 /* hugetlbfs */) {
 			if (!__builtin_memcmp(name, "memfd:", 6)) {
 				*memfd = true;
@@ -123,7 +123,7 @@ INLINE void memory_emit(struct slot *s, const struct call *c, __u64 address, __u
 	bool memfd = false, known = false;
 
 	if (c->result >= 0 || c->result < -4095) {
-		bpf_find_vma(current_task(), address, vma_look, &v, 0);
+		bpf_find_vma(current_trusted(), address, vma_look, &v, 0);
 		known = v.found;
 	}
 	if (known) {
@@ -162,7 +162,7 @@ INLINE void mapping_emit(struct slot *s, const struct call *c, struct file *file
 	struct object o = {};
 	struct hd_fold *f;
 
-	object_of_inode(BPF_CORE_READ(file, f_inode), &o);
+	object_of_inode(KREAD(file, f_inode), &o);
 	if ((o.mode & S_IFMT) != S_IFREG)
 		return;
 	f = (struct hd_fold *)frame_begin(s, HD_FILE_WRITE, sizeof(*f));
@@ -186,7 +186,7 @@ INLINE void mapping_note(struct slot *s, const struct call *c, __u64 address)
 	struct vma_view v = {};
 	struct file *file;
 
-	bpf_find_vma(current_task(), address, vma_look, &v, 0);
+	bpf_find_vma(current_trusted(), address, vma_look, &v, 0);
 	file = v.file;
 	if (!v.found || !file)
 		return;
@@ -194,7 +194,7 @@ INLINE void mapping_note(struct slot *s, const struct call *c, __u64 address)
 	if (v.flags & VM_SHARED) {
 		char name[6] = {};
 
-		bpf_probe_read_kernel(name, 6, BPF_CORE_READ(file, f_path.dentry, d_name.name));
+		bpf_probe_read_kernel(name, 6, KREAD(file, f_path.dentry, d_name.name));
 		/* Memory that only looks like a file is none. */
 		if (__builtin_memcmp(name, "dev/ze", 6) && __builtin_memcmp(name, "SYSV00", 6))
 			mapping_emit(s, c, file);

@@ -284,7 +284,7 @@ INLINE bool meta_seen(struct slot *s, struct hd_meta *h, const struct meta_call 
 
 	if (!cfg_lsm)
 		return false;
-	seen = bpf_task_storage_get(&seen_objects, current_task(), NULL, 0);
+	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, 0);
 	if (!seen || seen->operation != m->operation)
 		return false;
 	seen->operation = 0;
@@ -326,7 +326,7 @@ INLINE bool meta_by_fd(struct slot *s, struct hd_meta *h, int fd)
 
 	if (!file)
 		return false;
-	object_of_inode(BPF_CORE_READ(file, f_inode), &o);
+	object_of_inode(KREAD(file, f_inode), &o);
 	h->inode = o.inode;
 	h->dev = o.dev;
 	h->has |= HD_META_HAS_INODE;

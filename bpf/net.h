@@ -56,7 +56,7 @@ struct {
 	__type(value, struct pending);
 } pendings SEC(".maps");
 
-const volatile struct pending pending_fresh = {};
+static const volatile struct pending pending_fresh = {};
 
 INLINE struct socket *fd_socket(unsigned int fd)
 {
@@ -65,25 +65,25 @@ INLINE struct socket *fd_socket(unsigned int fd)
 
 	if (!file)
 		return NULL;
-	inode = BPF_CORE_READ(file, f_inode);
-	if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+	inode = KREAD(file, f_inode);
+	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return NULL;
-	return BPF_CORE_READ(file, private_data);
+	return KREAD(file, private_data);
 }
 
 /* Fills an inet address of the socket; returns its size, 0 for another family. */
 INLINE __u32 sock_address(struct sock *sk, bool remote, struct sockaddr_any *a)
 {
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	__u16 family = KREAD(sk, __sk_common.skc_family);
 
 	a->family = family;
 	if (remote)
-		a->port = BPF_CORE_READ(sk, __sk_common.skc_dport);
+		a->port = KREAD(sk, __sk_common.skc_dport);
 	else
-		a->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_num));
+		a->port = __builtin_bswap16(KREAD(sk, __sk_common.skc_num));
 	if (family == AF_INET) {
-		a->v4 = remote ? BPF_CORE_READ(sk, __sk_common.skc_daddr) :
-				 BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		a->v4 = remote ? KREAD(sk, __sk_common.skc_daddr) :
+				 KREAD(sk, __sk_common.skc_rcv_saddr);
 		return 8;
 	}
 	if (family != AF_INET6)
@@ -111,16 +111,16 @@ INLINE void item_address(struct slot *s, __u16 kind, const struct sockaddr_any *
 INLINE void item_unix(struct slot *s, struct sock *sk, __u16 path_kind, __u16 address_kind)
 {
 	struct unix_sock *u = (struct unix_sock *)sk;
-	struct dentry *d = BPF_CORE_READ(u, path.dentry);
+	struct dentry *d = KREAD(u, path.dentry);
 	struct unix_address *addr;
 
 	if (d) {
-		item_path(s, path_kind, BPF_CORE_READ(u, path.mnt), d);
+		item_path(s, path_kind, KREAD(u, path.mnt), d);
 		return;
 	}
-	addr = BPF_CORE_READ(u, addr);
+	addr = KREAD(u, addr);
 	if (addr)
-		item_kernel(s, address_kind, &addr->name, BPF_CORE_READ(addr, len));
+		item_kernel(s, address_kind, &addr->name, KREAD(addr, len));
 }
 
 INLINE bool item_vsock(struct slot *s, __u16 kind, struct sock *sk, bool remote)
@@ -147,12 +147,12 @@ INLINE bool item_netlink(struct slot *s, __u16 kind, struct sock *sk, bool remot
 	} a = { AF_NETLINK, 0, 0, 0 };
 
 	if (remote) {
-		a.portid = BPF_CORE_READ(n, dst_portid);
-		a.groups = BPF_CORE_READ(n, dst_group);
+		a.portid = KREAD(n, dst_portid);
+		a.groups = KREAD(n, dst_group);
 		if (a.groups)
 			a.groups = 1U << ((a.groups - 1) & 31);
 	} else {
-		a.portid = BPF_CORE_READ(n, portid);
+		a.portid = KREAD(n, portid);
 	}
 	item_bytes(s, kind, &a, sizeof(a));
 	return true;
@@ -182,10 +182,10 @@ INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c
 
 	frame_call(&n->h, c);
 	n->result = c->result;
-	n->socket = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	n->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	n->socket_type = BPF_CORE_READ(sock, type);
-	n->protocol = BPF_CORE_READ(sk, sk_protocol);
+	n->socket = KREAD(sk, __sk_common.skc_cookie.counter);
+	n->family = KREAD(sk, __sk_common.skc_family);
+	n->socket_type = KREAD(sock, type);
+	n->protocol = KREAD(sk, sk_protocol);
 	n->flags = 0;
 	n->backlog = 0;
 	n->pad0 = 0;
@@ -205,7 +205,7 @@ INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
 		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
 		return true;
 	case AF_UNIX:
-		peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		peer = KREAD((struct unix_sock *)sk, peer);
 		if (peer)
 			item_unix(s, peer, HD_I_PATH, HD_I_SOCKADDR);
 		return peer != NULL;
@@ -297,7 +297,7 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 		frame_submit(s, HD_LANE_CRITICAL);
 		return;
 	}
-	sk = BPF_CORE_READ(sock, sk);
+	sk = KREAD(sock, sk);
 	key = (__u64)sk;
 	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
 	n->flags = flags;
@@ -367,7 +367,7 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 		return 0;
 	p->local_bytes = sock_address(sk, false, &p->local);
 	if (new_state == TCP_CLOSE) {
-		result = -BPF_CORE_READ(sk, sk_err);
+		result = -KREAD(sk, sk_err);
 		if (!result)
 			result = -EINPROGRESS;
 	}
@@ -400,7 +400,7 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 	sock = fd_socket(c.a[0]);
 	if (!sock)
 		return 0;
-	sk = BPF_CORE_READ(sock, sk);
+	sk = KREAD(sock, sk);
 	n = net_begin(s, HD_NETWORK_LISTEN, &c, sock, sk);
 	if (c.number == NR_bind) {
 		/* Binding a datagram socket is all it takes to receive. */
@@ -437,12 +437,12 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 	sock = fd_socket(ret);
 	if (!sock)
 		return 0;
-	sk = BPF_CORE_READ(sock, sk);
+	sk = KREAD(sock, sk);
 	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sock, sk);
 	n->result = 0;
 	n->h.flags |= HD_F_VERIFIED;
 	if (n->family == AF_UNIX) {
-		struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+		struct sock *peer = KREAD((struct unix_sock *)sk, peer);
 
 		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
 		if (peer)
@@ -474,8 +474,8 @@ INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 b
 	sock = fd_socket(c->a[0]);
 	if (!sock)
 		return;
-	type = BPF_CORE_READ(sock, type);
-	sk = BPF_CORE_READ(sock, sk);
+	type = KREAD(sock, type);
+	sk = KREAD(sock, sk);
 	if (type == SOCK_STREAM) {
 		if (message_flags & MSG_FASTOPEN)
 			connect_exit(s, c, address, bytes, HD_NET_FASTOPEN);

@@ -112,7 +112,7 @@ INLINE bool packet_sender_in_scope(struct task_struct *t)
 		return true;
 	if (!stray_tasks)
 		return false;
-	tgid = BPF_CORE_READ(t, tgid);
+	tgid = KREAD(t, tgid);
 	return bpf_map_lookup_elem(&stray_processes, &tgid) != NULL;
 }
 

@@ -26,21 +26,21 @@ INLINE struct mount *mount_of(struct vfsmount *mnt)
 /* One component or one mount point; 1 ends the walk. `room` is the destination's size, at least 512 more than is used. */
 INLINE long walk_one(struct walk *w, const __u32 room)
 {
-	struct dentry *d = w->dentry, *parent = BPF_CORE_READ(d, d_parent);
+	struct dentry *d = w->dentry, *parent = KREAD(d, d_parent);
 	struct mount *m = w->mount;
 	struct qstr name;
 	__u64 length;
 	__u32 at;
 
 	if (d == w->mount_root || d == parent) {
-		struct mount *up = BPF_CORE_READ(m, mnt_parent);
+		struct mount *up = KREAD(m, mnt_parent);
 
 		if (d == w->mount_root) {
 			if (up == m)
 				return 1;
-			w->dentry = BPF_CORE_READ(m, mnt_mountpoint);
+			w->dentry = KREAD(m, mnt_mountpoint);
 			w->mount = up;
-			w->mount_root = BPF_CORE_READ(up, mnt.mnt_root);
+			w->mount_root = KREAD(up, mnt.mnt_root);
 			return 0;
 		}
 		/* A pseudo file (memfd, an anonymous inode) is a root of its own with nothing above it. */
@@ -76,19 +76,19 @@ static long walk_frame(__u32 i, void *context)
 /* d_unlinked(): out of the hash and no root. */
 INLINE bool dentry_deleted(struct dentry *d)
 {
-	return !BPF_CORE_READ(d, d_hash.pprev) && BPF_CORE_READ(d, d_parent) != d;
+	return !KREAD(d, d_hash.pprev) && KREAD(d, d_parent) != d;
 }
 
 /* overlayfs keeps the upper dentry right behind the inode it embeds (struct ovl_inode, a module's type). */
 INLINE __u32 overlay_flags(struct dentry *d)
 {
-	struct super_block *sb = BPF_CORE_READ(d, d_sb);
+	struct super_block *sb = KREAD(d, d_sb);
 	struct inode *inode;
 	void *upper = NULL;
 
-	if (BPF_CORE_READ(sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	if (KREAD(sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
 		return 0;
-	inode = BPF_CORE_READ(d, d_inode);
+	inode = KREAD(d, d_inode);
 	if (!inode)
 		return 0;
 	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
@@ -99,7 +99,7 @@ INLINE void walk_begin(struct walk *w, struct vfsmount *mnt, struct dentry *dent
 {
 	w->dentry = dentry;
 	w->mount = mount_of(mnt);
-	w->mount_root = BPF_CORE_READ(mnt, mnt_root);
+	w->mount_root = KREAD(mnt, mnt_root);
 	if (dentry_deleted(dentry))
 		w->flags |= HD_P_DELETED;
 	w->flags |= overlay_flags(dentry);
@@ -131,15 +131,15 @@ static __noinline int item_path(struct slot *s, __u32 kind, struct vfsmount *mnt
 
 INLINE __u32 item_file_path(struct slot *s, __u16 kind, struct file *file)
 {
-	return item_path(s, kind, BPF_CORE_READ(file, f_path.mnt), BPF_CORE_READ(file, f_path.dentry));
+	return item_path(s, kind, KREAD(file, f_path.mnt), KREAD(file, f_path.dentry));
 }
 
 INLINE void item_cwd(struct slot *s, __u16 kind)
 {
-	struct fs_struct *fs = BPF_CORE_READ(current_task(), fs);
+	struct fs_struct *fs = KREAD(current_task(), fs);
 
 	if (fs)
-		item_path(s, kind, BPF_CORE_READ(fs, pwd.mnt), BPF_CORE_READ(fs, pwd.dentry));
+		item_path(s, kind, KREAD(fs, pwd.mnt), KREAD(fs, pwd.dentry));
 }
 
 /* What a relative name of the caller is relative to: dirfd's directory or the working directory. */

@@ -12,25 +12,26 @@
 
 INLINE void creds_read(struct hd_creds *c, struct task_struct *t, const struct cred *cred)
 {
-	struct user_namespace *ns = BPF_CORE_READ(cred, user_ns);
+	struct user_namespace *ns = KREAD(cred, user_ns);
 
-	c->uid = BPF_CORE_READ(cred, uid.val);
-	c->euid = BPF_CORE_READ(cred, euid.val);
-	c->suid = BPF_CORE_READ(cred, suid.val);
-	c->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	c->gid = BPF_CORE_READ(cred, gid.val);
-	c->egid = BPF_CORE_READ(cred, egid.val);
-	c->sgid = BPF_CORE_READ(cred, sgid.val);
-	c->fsgid = BPF_CORE_READ(cred, fsgid.val);
+	c->uid = KREAD(cred, uid.val);
+	c->euid = KREAD(cred, euid.val);
+	c->suid = KREAD(cred, suid.val);
+	c->fsuid = KREAD(cred, fsuid.val);
+	c->gid = KREAD(cred, gid.val);
+	c->egid = KREAD(cred, egid.val);
+	c->sgid = KREAD(cred, sgid.val);
+	c->fsgid = KREAD(cred, fsgid.val);
 	bpf_core_read(&c->effective, 8, &cred->cap_effective);
 	bpf_core_read(&c->permitted, 8, &cred->cap_permitted);
 	bpf_core_read(&c->inheritable, 8, &cred->cap_inheritable);
 	bpf_core_read(&c->bounding, 8, &cred->cap_bset);
 	bpf_core_read(&c->ambient, 8, &cred->cap_ambient);
-	c->securebits = BPF_CORE_READ(cred, securebits);
-	c->no_new_privs = (BPF_CORE_READ(t, atomic_flags) >> PFA_NO_NEW_PRIVS) & 1;
-	c->user_ns = BPF_CORE_READ(ns, ns.inum);
-	c->groups = (__u64)BPF_CORE_READ(cred, group_info);
+	c->securebits = KREAD(cred, securebits);
+	c->no_new_privs = (KREAD(t, atomic_flags) >> PFA_NO_NEW_PRIVS) & 1;
+	c->user_ns = KREAD(ns, ns.inum);
+	/* As a number: the verifier lets a loaded pointer take no part in arithmetic. */
+	bpf_core_read(&c->groups, sizeof(c->groups), &cred->group_info);
 }
 
 /* The bit where two values differ, without a branch: seventeen branches would be 2^17 paths to the verifier. */
@@ -73,11 +74,11 @@ INLINE __u32 creds_changed(const struct hd_creds *a, const struct hd_creds *b)
 INLINE struct task_state *state_current(void)
 {
 	struct task_struct *t = current_task();
-	struct task_state *st = bpf_task_storage_get(&tasks, t, NULL, 0);
+	struct task_state *st = bpf_task_storage_get(&tasks, current_trusted(), NULL, 0);
 
 	if (st && st->cred)
 		return st;
-	st = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	st = bpf_task_storage_get(&tasks, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!st)
 		return NULL;
 	st->member = 1;
@@ -89,7 +90,7 @@ INLINE struct task_state *state_current(void)
 /* A list of groups as an item: gids from the kernel's group_info. */
 INLINE void item_groups(struct slot *s, __u16 kind, struct group_info *gi)
 {
-	__u64 n = BPF_CORE_READ(gi, ngroups);
+	__u64 n = KREAD(gi, ngroups);
 	__u32 at;
 
 	if (n > HD_GROUPS_MAX)
@@ -146,13 +147,13 @@ static __noinline int creds_check(struct slot *s, const struct call *c, __u32 fl
 /* Does this task's own cgroup lie in the target? For tasks that are not the current one. */
 INLINE bool task_in_cgroup(struct task_struct *t)
 {
-	struct cgroup *cg = BPF_CORE_READ(t, cgroups, dfl_cgrp), *up = NULL;
+	struct cgroup *cg = KREAD(t, cgroups, dfl_cgrp), *up = NULL;
 	__u32 level = target_level;
 
-	if (!target_cgroup || BPF_CORE_READ(cg, level) < (int)level)
+	if (!target_cgroup || KREAD(cg, level) < (int)level)
 		return false;
 	bpf_core_read(&up, sizeof(up), &cg->ancestors[level & 63]);
-	return up && BPF_CORE_READ(up, kn, id) == target_cgroup;
+	return up && KREAD(up, kn, id) == target_cgroup;
 }
 
 INLINE void count_stray(struct task_state *st, __u32 tgid)
@@ -182,12 +183,12 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	st = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (st) {
 		st->member = 1;
-		if (pst && st->cred == 0 && child->cred == parent->cred) {
+		if (pst && st->cred == 0 && KREAD(child, cred) == parent->cred) {
 			st->creds = pst->creds;
 			st->cred = pst->cred;
 		} else {
-			creds_read(&st->creds, child, child->cred);
-			st->cred = (__u64)child->cred;
+			creds_read(&st->creds, child, KREAD(child, cred));
+			st->cred = (__u64)KREAD(child, cred);
 		}
 		if (!task_in_cgroup(child))
 			count_stray(st, child->tgid);
@@ -200,7 +201,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	f->child_tid = child->pid;
 	f->thread = (clone_flags & CLONE_THREAD) != 0;
 	f->child_pid = child->tgid;
-	f->child_start_ns = child->group_leader->start_boottime;
+	f->child_start_ns = KREAD(child, group_leader, start_boottime);
 	f->child_ns_pid = task_ns_pid(child);
 	frame_submit(s, HD_LANE_CRITICAL);
 	if (clone_flags & CLONE_NEW_ANY) {
@@ -258,8 +259,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	if (!s)
 		return 0;
 	fold_flush_process(s, current_task()->tgid);
-	mm = p->mm;
-	exe = BPF_CORE_READ(mm, exe_file);
+	mm = KREAD(p, mm);
+	exe = KREAD(mm, exe_file);
 	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_EXEC, sizeof(*x));
 	/* The thread that called exec has become the leader; its old number is the one that called. */
 	x->h.tid = old_pid;
@@ -269,19 +270,19 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	x->flags = 0;
 	x->args_count = bprm->argc;
 	x->pad0 = 0;
-	inode = BPF_CORE_READ(exe, f_inode);
-	x->inode = BPF_CORE_READ(inode, i_ino);
-	x->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	inode = KREAD(exe, f_inode);
+	x->inode = KREAD(inode, i_ino);
+	x->dev = KREAD(inode, i_sb, s_dev);
 	if (item_file_path(s, HD_I_EXE, exe) & (HD_P_DELETED | HD_P_DETACHED))
 		x->flags |= HD_EXEC_FILELESS;
-	if (bprm->interp != bprm->filename) {
+	if (KREAD(bprm, interp) != KREAD(bprm, filename)) {
 		x->flags |= HD_EXEC_SCRIPT;
 		item_file_path(s, HD_I_INTERPRETER, exe);
 	}
-	item_kernel_string(s, HD_I_NAME, bprm->filename);
+	item_kernel_string(s, HD_I_NAME, KREAD(bprm, filename));
 	item_cwd(s, HD_I_BASE);
 	item_cwd(s, HD_I_CWD);
-	item_args(s, x, BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end));
+	item_args(s, x, KREAD(mm, arg_start), KREAD(mm, arg_end));
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
@@ -304,8 +305,8 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	st = bpf_task_storage_get(&tasks, t, NULL, 0);
 	if (st && st->counted)
 		__sync_fetch_and_sub(&stray_tasks, 1);
-	sig = t->signal;
-	if (sig->live.counter != 0)
+	sig = KREAD(t, signal);
+	if (KREAD(sig, live.counter) != 0)
 		return 0;
 	s = slot_get(SLOT_TASK);
 	if (!s)
@@ -315,15 +316,15 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	x = (struct hd_exit *)frame_begin(s, HD_PROCESS_EXIT, sizeof(*x));
 	x->h.flags = HD_F_VERIFIED;
 	x->h.via = HD_VIA_KERNEL;
-	if (sig->flags & SIGNAL_GROUP_EXIT)
-		x->status = sig->group_exit_code;
+	if (KREAD(sig, flags) & SIGNAL_GROUP_EXIT)
+		x->status = KREAD(sig, group_exit_code);
 	else
-		x->status = t->group_leader->exit_code;
+		x->status = KREAD(t, group_leader, exit_code);
 	x->flags = x->status & 0x80 ? HD_EXIT_CORE : 0;
-	if (sig->oom_mm)
+	if (KREAD(sig, oom_mm))
 		x->flags |= HD_EXIT_OOM;
 	x->duration_ns = now - x->h.start_ns;
-	x->max_rss_bytes = sig->maxrss << 12;
+	x->max_rss_bytes = KREAD(sig, maxrss) << 12;
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
@@ -332,6 +333,9 @@ int BPF_PROG(on_exit, struct task_struct *t)
 
 /* Set by the sensor before it runs the iterator: only this process, or 0: everything in the target cgroup. */
 __u32 seed_tgid = 0;
+/* Set to find the level of a cgroup, which a mount inside a cgroup namespace does not show; the answer is level + 1. */
+__u64 learn_cgroup = 0;
+__u32 learnt_level = 0;
 
 SEC("iter/task")
 int seed(struct bpf_iter__task *ctx)
@@ -345,13 +349,20 @@ int seed(struct bpf_iter__task *ctx)
 
 	if (!t || (t->flags & PF_KTHREAD))
 		return 0;
+	if (learn_cgroup) {
+		struct cgroup *cg = KREAD(t, cgroups, dfl_cgrp);
+
+		if (KREAD(cg, kn, id) == learn_cgroup)
+			learnt_level = KREAD(cg, level) + 1;
+		return 0;
+	}
 	if (seed_tgid ? t->tgid != (int)seed_tgid : !task_in_cgroup(t))
 		return 0;
 	st = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (st) {
 		st->member = 1;
-		creds_read(&st->creds, t, t->cred);
-		st->cred = (__u64)t->cred;
+		creds_read(&st->creds, t, KREAD(t, cred));
+		st->cred = (__u64)KREAD(t, cred);
 		if (!task_in_cgroup(t))
 			count_stray(st, t->tgid);
 	}
@@ -370,9 +381,9 @@ int seed(struct bpf_iter__task *ctx)
 	x->inode = 0;
 	x->dev = 0;
 	x->pad0 = 0;
-	mm = t->mm;
+	mm = KREAD(t, mm);
 	if (mm) {
-		exe = BPF_CORE_READ(mm, exe_file);
+		exe = KREAD(mm, exe_file);
 		if (exe)
 			item_file_path(s, HD_I_EXE, exe);
 	}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What feeds a sensor: the kernel (bpf-backend.c) or a recording (replay-backend.c). Private to src/sensor. */
+#pragma once
+
+#include "sensor/sensor.h"
+
+struct sensor_backend {
+	void (*free)(void *self);
+	int (*follow)(void *self, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err);
+	/* Fixes what peek may give until the next snapshot. */
+	void (*snapshot)(void *self);
+	/* Next frame of a lane, or NULL; borrowed until release. */
+	const void *(*peek)(void *self, enum hd_lane lane, size_t *ret_size);
+	void (*next)(void *self, enum hd_lane lane);
+	void (*release)(void *self);
+	/* Waits until there may be something. Returns 0, or negative errno. */
+	int (*wait)(void *self, int timeout_ms);
+	bool (*at_end)(void *self);
+	int (*fd)(void *self);
+	int (*flush)(void *self, bool all);
+	int (*ledger)(void *self, struct ledger *ret);
+	enum sensor_tier (*tier)(void *self);
+	size_t (*hooks)(void *self, const struct sensor_hook **ret);
+};
+
+/* Makes a sensor of a backend and takes over `self`; on failure it is freed. */
+int sensor_of_backend(const struct sensor_backend *backend, void *self, struct sensor **ret, struct err *err);
+
+/* i386 call number -> x86-64 number, 0xffff where there is none; 512 entries. */
+void sensor_compat_numbers(uint16_t ret[512]);
+
+/* Chunks of a recording. */
+#define RECORD_MAGIC "HEDDLELN"
+#define RECORD_FRAME 1
+#define RECORD_LEDGER 2
+
+struct record_head {
+	char magic[8];
+	uint32_t wire_version;
+	uint32_t pad;
+};
+
+struct record_chunk {
+	uint32_t kind;
+	uint32_t size; /* of what follows */
+};

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel behind a sensor: loads the programs, attaches the tier's hooks, maps the lanes. The one user of libbpf. */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#include "bpf/heddle.skel.h"
+#include "sensor/backend.h"
+#include "sensor/ring.h"
+#include "sensor/system.h"
+
+/* Sized for 50 ms of 10,000 fork+exec and of 100,000 opens a second, with room; both are resident when full. */
+#define CRITICAL_BYTES_DEFAULT (2u << 20)
+#define BULK_BYTES_DEFAULT (4u << 20)
+#define HOOKS_MAX 40
+#define SLOT_KINDS 4
+
+struct bpf_backend {
+	struct heddle_bpf *skeleton;
+	struct ring rings[HD_LANE_MAX];
+	int epoll_fd;
+	int cgroup_root_fd;
+	unsigned cpus;
+	enum sensor_tier tier;
+	struct sensor_hook hooks[HOOKS_MAX];
+	struct bpf_link *links[HOOKS_MAX];
+	size_t hooks_n;
+	void *slot; /* one slot of the kernel side's, for reading its counters */
+	unsigned idle_ms;
+};
+
+/* ---- hooks ---- */
+
+struct hook_spec {
+	const char *program;
+	const char *name;
+	const char *provides;
+	enum sensor_tier tier;
+	bool cgroup;   /* attached to the root of the cgroup tree */
+	bool required; /* without it there is no sensor */
+};
+
+static const struct hook_spec hook_specs[] = {
+	{ "on_sys_exit", "tp_btf/sys_exit", "opens, reads, writes, metadata, sockets, privileges, memory, escapes",
+	  SENSOR_TIER_TRACEPOINT, false, true },
+	{ "on_newtask", "tp_btf/task_newtask", "fork, vfork, clone, clone3 and what they inherit", SENSOR_TIER_TRACEPOINT,
+	  false, true },
+	{ "on_exec", "tp_btf/sched_process_exec", "exec with arguments and images", SENSOR_TIER_TRACEPOINT, false, true },
+	{ "on_exit", "tp_btf/sched_process_exit", "exits", SENSOR_TIER_TRACEPOINT, false, true },
+	{ "on_state", "tp_btf/inet_sock_set_state", "outcomes of TCP connects", SENSOR_TIER_TRACEPOINT, false, false },
+	{ "on_attach", "tp_btf/cgroup_attach_task", "leaving the cgroup", SENSOR_TIER_TRACEPOINT, false, false },
+	{ "on_egress", "cgroup_skb/egress", "DNS sent, datagrams' destinations", SENSOR_TIER_TRACEPOINT, true, false },
+	{ "on_ingress", "cgroup_skb/ingress", "DNS received", SENSOR_TIER_TRACEPOINT, true, false },
+	{ "on_sock_create", "cgroup/sock_create", "whose socket it is", SENSOR_TIER_TRACEPOINT, true, false },
+	{ "lsm_unlink", "lsm/path_unlink", "the object of unlink", SENSOR_TIER_LSM, false, false },
+	{ "lsm_rmdir", "lsm/path_rmdir", "the object of rmdir", SENSOR_TIER_LSM, false, false },
+	{ "lsm_mkdir", "lsm/path_mkdir", "the object of mkdir", SENSOR_TIER_LSM, false, false },
+	{ "lsm_mknod", "lsm/path_mknod", "the object of mknod", SENSOR_TIER_LSM, false, false },
+	{ "lsm_symlink", "lsm/path_symlink", "the object of symlink", SENSOR_TIER_LSM, false, false },
+	{ "lsm_link", "lsm/path_link", "the objects of link", SENSOR_TIER_LSM, false, false },
+	{ "lsm_rename", "lsm/path_rename", "the objects of rename", SENSOR_TIER_LSM, false, false },
+	{ "lsm_truncate", "lsm/path_truncate", "the object of truncate", SENSOR_TIER_LSM, false, false },
+	{ "lsm_chmod", "lsm/path_chmod", "the object of chmod", SENSOR_TIER_LSM, false, false },
+	{ "lsm_chown", "lsm/path_chown", "the object of chown", SENSOR_TIER_LSM, false, false },
+	{ "fentry_want_write", "fentry/mnt_want_write", "the mount of utimes and xattr calls", SENSOR_TIER_LSM, false, false },
+	{ "lsm_setattr", "lsm/inode_setattr", "the object of utimes", SENSOR_TIER_LSM, false, false },
+	{ "lsm_setattr_idmap", "lsm/inode_setattr", "the object of utimes", SENSOR_TIER_LSM, false, false },
+	{ "lsm_setxattr", "lsm/inode_setxattr", "the object of setxattr", SENSOR_TIER_LSM, false, false },
+	{ "lsm_removexattr", "lsm/inode_removexattr", "the object of removexattr", SENSOR_TIER_LSM, false, false },
+};
+
+/* Handlers that on_sys_exit reaches by tail call; the index is the CLASS_ of bpf/heddle.bpf.c. */
+static const struct {
+	unsigned class;
+	const char *program;
+} handler_specs[] = {
+	{ 1, "on_open" },   { 2, "on_rw" },      { 3, "on_copy" },    { 4, "on_close" },
+	{ 5, "on_metadata" }, { 6, "on_socket" }, { 7, "on_connect" }, { 8, "on_listen" },
+	{ 9, "on_accept" }, { 10, "on_send" },   { 11, "on_privilege" }, { 12, "on_memory" },
+	{ 13, "on_escape" }, { 14, "on_mount" }, { 15, "on_exec_exit" }, { 16, "on_clone" },
+};
+
+/* ---- what the kernel allows ---- */
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (!getenv("HEDDLE_DEBUG_BPF"))
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+/* A program that does nothing, loaded and thrown away: what the kernel says to it is what it would say to ours. */
+static int try_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
+{
+	struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .attach_btf_id = (__u32)btf_id, .expected_attach_type = attach);
+	int fd = bpf_prog_load(type, "hd_probe", "GPL", insns, ARRAY_SIZE(insns), &options), link;
+
+	if (fd < 0)
+		return fd;
+	link = bpf_raw_tracepoint_open(NULL, fd);
+	(void)close(fd);
+	if (link < 0)
+		return link;
+	(void)close(link);
+	return 0;
+}
+
+static void say_why(char *ret, size_t size, int r, const char *what)
+{
+	if (r == -EPERM)
+		(void)snprintf(ret, size, "%s programs are refused (kernel lockdown or missing CAP_BPF, CAP_PERFMON)", what);
+	else if (r == -ENOENT)
+		(void)snprintf(ret, size, "the kernel has no %s hook to attach to", what);
+	else
+		(void)snprintf(ret, size, "%s programs are refused: %s", what, strerror(-r));
+}
+
+static int probe_tiers(struct btf *btf, struct sensor_probe *p)
+{
+	int lsm = btf__find_by_name_kind(btf, "bpf_lsm_path_unlink", BTF_KIND_FUNC);
+	int fentry = btf__find_by_name_kind(btf, "mnt_want_write", BTF_KIND_FUNC);
+	int r;
+
+	r = lsm < 0 ? -ENOENT : try_program(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, lsm);
+	p->lsm = r == 0 && system_lsm_active("bpf");
+	if (r)
+		say_why(p->lsm_why, sizeof(p->lsm_why), r, "LSM");
+	else if (!p->lsm)
+		(void)snprintf(p->lsm_why, sizeof(p->lsm_why), "bpf is not among the active LSMs (boot with lsm=...,bpf)");
+	r = fentry < 0 ? -ENOENT : try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, fentry);
+	p->fentry = r == 0;
+	if (r)
+		say_why(p->fentry_why, sizeof(p->fentry_why), r, "fentry");
+	return 0;
+}
+
+/* bpf(BPF_MAP_CREATE) of the map type everything stands on. */
+static int probe_bpf(struct sensor_probe *p)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hd_probe", 0, 0, 4096, NULL);
+
+	if (fd < 0) {
+		if (errno == EPERM)
+			(void)snprintf(p->bpf_why, sizeof(p->bpf_why),
+				       "the bpf system call is refused: run as root, or with CAP_BPF and CAP_PERFMON");
+		else
+			(void)snprintf(p->bpf_why, sizeof(p->bpf_why), "the kernel has no BPF ring buffer: %s",
+				       strerror(errno));
+		return -errno;
+	}
+	(void)close(fd);
+	p->bpf = p->ringbuf = true;
+	return 0;
+}
+
+static void probe(struct sensor_probe *p, struct btf **ret_btf)
+{
+	struct btf *btf = NULL;
+
+	*p = (struct sensor_probe){ 0 };
+	libbpf_set_print(quiet);
+	system_describe(p);
+	(void)probe_bpf(p);
+	if (p->btf && p->bpf) {
+		btf = btf__load_vmlinux_btf();
+		if (btf)
+			(void)probe_tiers(btf, p);
+		else
+			p->btf = false;
+	}
+	if (p->bpf && p->btf)
+		p->best = p->lsm && p->fentry ? SENSOR_TIER_LSM : SENSOR_TIER_TRACEPOINT;
+	if (ret_btf)
+		*ret_btf = btf;
+	else
+		btf__free(btf);
+}
+
+void sensor_probe(struct sensor_probe *ret)
+{
+	probe(ret, NULL);
+}
+
+/* ---- load and attach ---- */
+
+static struct bpf_program *program_named(struct bpf_backend *b, const char *name)
+{
+	return bpf_object__find_program_by_name(b->skeleton->obj, name);
+}
+
+/* inode_setattr took the idmap as its first argument from 6.6 on: as many parameters as the kernel's BTF shows. */
+static bool setattr_has_idmap(struct btf *btf)
+{
+	int id = btf__find_by_name_kind(btf, "bpf_lsm_inode_setattr", BTF_KIND_FUNC);
+	const struct btf_type *t;
+
+	if (id < 0)
+		return false;
+	t = btf__type_by_id(btf, (__u32)id);
+	t = btf__type_by_id(btf, t->type);
+	return btf_vlen(t) >= 3;
+}
+
+/* Switches every program on or off: the tier's, and of two forms the one this kernel has. */
+static void choose_programs(struct bpf_backend *b, struct btf *btf)
+{
+	bool idmap = setattr_has_idmap(btf);
+
+	for (size_t i = 0; i < ARRAY_SIZE(hook_specs); i++) {
+		const struct hook_spec *s = &hook_specs[i];
+		bool on = s->tier <= b->tier;
+
+		if (!strcmp(s->program, "lsm_setattr"))
+			on = on && !idmap;
+		else if (!strcmp(s->program, "lsm_setattr_idmap"))
+			on = on && idmap;
+		(void)bpf_program__set_autoload(program_named(b, s->program), on);
+	}
+}
+
+static uint64_t lane_bytes(uint64_t asked, uint64_t otherwise)
+{
+	return asked ? asked : otherwise;
+}
+
+static int configure(struct bpf_backend *b, const struct sensor_options *o, struct btf *btf, struct err *err)
+{
+	uint64_t critical = lane_bytes(o->critical_bytes, CRITICAL_BYTES_DEFAULT);
+	uint64_t bulk = lane_bytes(o->bulk_bytes, BULK_BYTES_DEFAULT);
+	struct heddle_bpf__rodata *ro = b->skeleton->rodata;
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if ((critical & (critical - 1)) || critical < page || (bulk & (bulk - 1)) || bulk < page || critical > 1u << 30 ||
+	    bulk > 1u << 30)
+		return err_set(err, EINVAL, "a lane's size must be a power of two between %lu bytes and 1 GiB",
+			       (unsigned long)page);
+	(void)bpf_map__set_max_entries(b->skeleton->maps.critical, (__u32)critical);
+	(void)bpf_map__set_max_entries(b->skeleton->maps.bulk, (__u32)bulk);
+	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->cpus * SLOT_KINDS);
+	ro->cfg_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+	ro->cfg_self_tgid = (__u32)getpid();
+	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
+	ro->cfg_wake_critical = critical / 8;
+	ro->cfg_wake_bulk = bulk / 8;
+	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
+		ro->cfg_dns_ports[i] = o->dns_ports[i];
+	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
+	choose_programs(b, btf);
+	return 0;
+}
+
+static int fill_handlers(struct bpf_backend *b, struct err *err)
+{
+	int map = bpf_map__fd(b->skeleton->maps.handlers);
+
+	for (size_t i = 0; i < ARRAY_SIZE(handler_specs); i++) {
+		__u32 class = handler_specs[i].class;
+		int fd = bpf_program__fd(program_named(b, handler_specs[i].program));
+
+		if (bpf_map_update_elem(map, &class, &fd, BPF_ANY))
+			return err_errno(err, errno, "can't install the handler %s", handler_specs[i].program);
+	}
+	return 0;
+}
+
+static struct bpf_link *attach_one(struct bpf_backend *b, const struct hook_spec *s)
+{
+	struct bpf_program *p = program_named(b, s->program);
+
+	if (!s->cgroup)
+		return bpf_program__attach(p);
+	if (b->cgroup_root_fd < 0) {
+		errno = ENOENT;
+		return NULL;
+	}
+	return bpf_program__attach_cgroup(p, b->cgroup_root_fd);
+}
+
+static int attach_all(struct bpf_backend *b, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(hook_specs); i++) {
+		const struct hook_spec *s = &hook_specs[i];
+		struct sensor_hook *h = &b->hooks[b->hooks_n];
+		struct bpf_link *link;
+
+		if (!bpf_program__autoload(program_named(b, s->program)))
+			continue;
+		*h = (struct sensor_hook){ .name = s->name, .provides = s->provides, .tier = s->tier };
+		link = attach_one(b, s);
+		if (!link) {
+			int e = errno;
+
+			if (s->required)
+				return err_errno(err, e, "can't attach to %s", s->name);
+			(void)snprintf(h->why_not, sizeof(h->why_not), "%s",
+				       s->cgroup && e == ENOENT ? "no cgroup v2 hierarchy is mounted" : strerror(e));
+		}
+		b->links[b->hooks_n++] = link;
+		h->attached = link != NULL;
+	}
+	return 0;
+}
+
+static int map_lanes(struct bpf_backend *b, struct err *err)
+{
+	struct bpf_map *maps[HD_LANE_MAX] = { b->skeleton->maps.critical, b->skeleton->maps.bulk };
+	int r;
+
+	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (b->epoll_fd < 0)
+		return err_errno(err, errno, "can't wait for events");
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++) {
+		struct epoll_event event = { .events = EPOLLIN, .data.u32 = lane };
+		int fd = bpf_map__fd(maps[lane]);
+
+		r = ring_map(&b->rings[lane], fd, bpf_map__max_entries(maps[lane]));
+		if (r < 0)
+			return err_errno(err, -r, "can't map the %s lane", lane ? "bulk" : "critical");
+		if (epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+			return err_errno(err, errno, "can't wait for events");
+	}
+	return 0;
+}
+
+static void backend_free(void *self)
+{
+	struct bpf_backend *b = self;
+
+	if (!b)
+		return;
+	for (size_t i = 0; i < b->hooks_n; i++)
+		if (b->links[i])
+			(void)bpf_link__destroy(b->links[i]);
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		ring_unmap(&b->rings[lane]);
+	if (b->epoll_fd >= 0)
+		(void)close(b->epoll_fd);
+	if (b->cgroup_root_fd >= 0)
+		(void)close(b->cgroup_root_fd);
+	heddle_bpf__destroy(b->skeleton);
+	free(b->slot);
+	free(b);
+}
+
+/* ---- follow ---- */
+
+/* Runs the task iterator once: it emits a frame per process, or learns a cgroup's level, as the variables say. */
+static int run_iterator(struct bpf_backend *b, struct err *err)
+{
+	struct bpf_link *link = bpf_program__attach_iter(b->skeleton->progs.seed, NULL);
+	char nothing[64];
+	int fd, r = 0;
+
+	if (!link)
+		return err_errno(err, errno, "can't walk the tasks that run already");
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		r = err_errno(err, errno, "can't walk the tasks that run already");
+	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	if (fd >= 0)
+		(void)close(fd);
+	(void)bpf_link__destroy(link);
+	return r;
+}
+
+static int follow_cgroup(struct bpf_backend *b, const char *path, struct err *err)
+{
+	struct heddle_bpf__bss *bss = b->skeleton->bss;
+	unsigned level;
+	uint64_t id;
+	int r;
+
+	r = system_cgroup_id(path, &id, &level);
+	if (r < 0)
+		return err_errno(err, -r, "can't follow the cgroup %s", path);
+	/* Inside a cgroup namespace the path's depth is not the level: a task in it knows better. */
+	bss->learnt_level = 0;
+	bss->learn_cgroup = id;
+	r = run_iterator(b, err);
+	bss->learn_cgroup = 0;
+	if (r < 0)
+		return r;
+	bss->target_level = bss->learnt_level ? bss->learnt_level - 1 : level;
+	__atomic_store_n(&bss->target_cgroup, id, __ATOMIC_RELEASE);
+	bss->seed_tgid = 0;
+	return run_iterator(b, err);
+}
+
+static int backend_follow(void *self, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err)
+{
+	struct bpf_backend *b = self;
+	int r;
+
+	if (cgroup_path) {
+		r = follow_cgroup(b, cgroup_path, err);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 0; i < pids_n; i++) {
+		_cleanup_free_ uint32_t *family = NULL;
+		size_t n = 0;
+
+		r = system_descendants(pids[i], &family, &n);
+		if (r < 0)
+			return err_set(err, -r, "process %u is not running", pids[i]);
+		for (size_t k = 0; k < n; k++) {
+			b->skeleton->bss->seed_tgid = family[k];
+			r = run_iterator(b, err);
+			if (r < 0)
+				return r;
+		}
+		b->skeleton->bss->seed_tgid = 0;
+	}
+	return 0;
+}
+
+/* ---- reading ---- */
+
+static void backend_snapshot(void *self)
+{
+	struct bpf_backend *b = self;
+
+	/* Bulk first: whatever a bulk frame depends on (a fork, an exec) was in the critical lane before it. */
+	ring_snapshot(&b->rings[HD_LANE_BULK]);
+	ring_snapshot(&b->rings[HD_LANE_CRITICAL]);
+}
+
+static const void *backend_peek(void *self, enum hd_lane lane, size_t *ret_size)
+{
+	struct bpf_backend *b = self;
+
+	return ring_peek(&b->rings[lane], ret_size);
+}
+
+static void backend_next(void *self, enum hd_lane lane)
+{
+	struct bpf_backend *b = self;
+
+	ring_next(&b->rings[lane]);
+	b->idle_ms = 1;
+}
+
+static void backend_release(void *self)
+{
+	struct bpf_backend *b = self;
+
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		ring_release(&b->rings[lane]);
+}
+
+/*
+ * Most frames wake nobody (a wake-up costs more than the event in a virtual machine), so this polls: after
+ * 2, 4, 8, .. 32 quiet milliseconds, or when a lane fills up or something urgent wakes it.
+ */
+#define IDLE_MAX_MS 32
+
+static int backend_wait(void *self, int timeout_ms)
+{
+	struct bpf_backend *b = self;
+	struct epoll_event events[HD_LANE_MAX];
+
+	b->idle_ms = MIN(b->idle_ms * 2, IDLE_MAX_MS);
+	if (timeout_ms > (int)b->idle_ms)
+		timeout_ms = (int)b->idle_ms;
+	if (epoll_wait(b->epoll_fd, events, HD_LANE_MAX, timeout_ms) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+static bool backend_at_end(void *self)
+{
+	return false;
+}
+
+static int backend_fd(void *self)
+{
+	return ((struct bpf_backend *)self)->epoll_fd;
+}
+
+static int backend_flush(void *self, bool all)
+{
+	struct bpf_backend *b = self;
+	struct {
+		__u32 all, emitted;
+	} args = { all, 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &args, .ctx_size_in = sizeof(args));
+
+	return bpf_prog_test_run_opts(bpf_program__fd(b->skeleton->progs.flush), &options) ? -errno : 0;
+}
+
+static int backend_ledger(void *self, struct ledger *ret)
+{
+	struct bpf_backend *b = self;
+	int fd = bpf_map__fd(b->skeleton->maps.slots);
+
+	*ret = (struct ledger){ 0 };
+	for (__u32 i = 0; i < b->cpus * SLOT_KINDS; i++) {
+		const struct hd_counter *c = b->slot;
+
+		if (bpf_map_lookup_elem(fd, &i, b->slot))
+			return -errno;
+		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++) {
+			struct ledger_row *row = &ret->rows[ledger_lane(type)][type];
+
+			row->made += c[type].made;
+			row->delivered += c[type].submitted;
+			row->folded += c[type].folded;
+			row->lost += c[type].lost;
+		}
+	}
+	return 0;
+}
+
+static enum sensor_tier backend_tier(void *self)
+{
+	return ((struct bpf_backend *)self)->tier;
+}
+
+static size_t backend_hooks(void *self, const struct sensor_hook **ret)
+{
+	struct bpf_backend *b = self;
+
+	*ret = b->hooks;
+	return b->hooks_n;
+}
+
+static const struct sensor_backend bpf_backend_ops = {
+	.free = backend_free,
+	.follow = backend_follow,
+	.snapshot = backend_snapshot,
+	.peek = backend_peek,
+	.next = backend_next,
+	.release = backend_release,
+	.wait = backend_wait,
+	.at_end = backend_at_end,
+	.fd = backend_fd,
+	.flush = backend_flush,
+	.ledger = backend_ledger,
+	.tier = backend_tier,
+	.hooks = backend_hooks,
+};
+
+/* ---- open ---- */
+
+static int refuse(const struct sensor_probe *p, const struct sensor_options *o, struct err *err)
+{
+	if (!p->bpf)
+		return err_set(err, EPERM, "%s", p->bpf_why);
+	if (!p->btf)
+		return err_set(err, ENOSYS, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): /sys/kernel/btf/vmlinux is missing");
+	if (o->tier > p->best)
+		return err_set(err, EOPNOTSUPP, "the %s tier is not to be had here: %s", sensor_tier_name(o->tier),
+			       p->lsm ? p->fentry_why : p->lsm_why);
+	return 0;
+}
+
+static int backend_load(struct bpf_backend *b, const struct sensor_options *o, struct btf *btf, struct err *err)
+{
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
+	int r;
+
+	/* Kernels before 5.11 charge maps to this limit; where it may not be raised it is not needed. */
+	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
+	b->skeleton = heddle_bpf__open();
+	if (!b->skeleton)
+		return err_errno(err, errno, "can't open the BPF programs");
+	r = configure(b, o, btf, err);
+	if (r < 0)
+		return r;
+	r = heddle_bpf__load(b->skeleton);
+	if (r < 0)
+		return err_errno(err, -r, "the kernel refused the BPF programs (HEDDLE_DEBUG_BPF=1 shows its log)");
+	b->slot = malloc(bpf_map__value_size(b->skeleton->maps.slots));
+	if (!b->slot)
+		return err_set(err, ENOMEM, "out of memory");
+	r = fill_handlers(b, err);
+	if (r < 0)
+		return r;
+	r = map_lanes(b, err);
+	return r < 0 ? r : attach_all(b, err);
+}
+
+int sensor_open(const struct sensor_options *options, struct sensor **ret, struct err *err)
+{
+	struct bpf_backend *b = calloc(1, sizeof(*b));
+	struct sensor_probe p;
+	struct btf *btf = NULL;
+	int r;
+
+	if (!b)
+		return err_set(err, ENOMEM, "out of memory");
+	b->epoll_fd = -1;
+	b->idle_ms = 1;
+	b->cpus = (unsigned)libbpf_num_possible_cpus();
+	probe(&p, &btf);
+	b->cgroup_root_fd = p.cgroup2 ? open(p.cgroup2_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	r = refuse(&p, options, err);
+	if (r >= 0) {
+		b->tier = options->tier ? options->tier : p.best;
+		r = backend_load(b, options, btf, err);
+	}
+	btf__free(btf);
+	if (r < 0) {
+		backend_free(b);
+		return r;
+	}
+	return sensor_of_backend(&bpf_backend_ops, b, ret, err);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sensor's common half: merges the two lanes in order of time, and records what it reads. */
+#include "sensor/sensor.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sensor/backend.h"
+
+struct sensor {
+	const struct sensor_backend *backend;
+	void *self;
+	int record_fd;
+};
+
+const char *sensor_tier_name(enum sensor_tier tier)
+{
+	static const char *const names[] = { "none", "tracepoint", "lsm" };
+
+	return tier < ARRAY_SIZE(names) ? names[tier] : "unknown";
+}
+
+int sensor_of_backend(const struct sensor_backend *backend, void *self, struct sensor **ret, struct err *err)
+{
+	struct sensor *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		backend->free(self);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	*s = (struct sensor){ .backend = backend, .self = self, .record_fd = -1 };
+	*ret = s;
+	return 0;
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int record_chunk(int fd, uint32_t kind, const void *data, size_t size)
+{
+	struct record_chunk chunk = { kind, (uint32_t)size };
+	int r = write_all(fd, &chunk, sizeof(chunk));
+
+	return r < 0 ? r : write_all(fd, data, size);
+}
+
+int sensor_record(struct sensor *s, int fd)
+{
+	struct record_head head = { .wire_version = HD_WIRE_VERSION };
+	int r;
+
+	memcpy(head.magic, RECORD_MAGIC, sizeof(head.magic));
+	r = write_all(fd, &head, sizeof(head));
+	if (r < 0)
+		return r;
+	s->record_fd = fd;
+	return 0;
+}
+
+void sensor_free(struct sensor *s)
+{
+	struct ledger ledger;
+
+	if (!s)
+		return;
+	if (s->record_fd >= 0 && !s->backend->ledger(s->self, &ledger))
+		(void)record_chunk(s->record_fd, RECORD_LEDGER, &ledger, sizeof(ledger));
+	s->backend->free(s->self);
+	free(s);
+}
+
+int sensor_follow(struct sensor *s, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err)
+{
+	if (!cgroup_path && !pids_n)
+		return err_set(err, EINVAL, "nothing to follow: name a cgroup or a process");
+	return s->backend->follow(s->self, cgroup_path, pids, pids_n, err);
+}
+
+static uint64_t frame_time(const void *frame, size_t size)
+{
+	struct hd_header h;
+
+	if (size < sizeof(h))
+		return 0;
+	memcpy(&h, frame, sizeof(h));
+	return h.time_ns;
+}
+
+static int give(struct sensor *s, enum hd_lane lane, const void *frame, size_t size, sensor_frame_fn fn, void *context)
+{
+	int r = 0;
+
+	if (s->record_fd >= 0)
+		r = record_chunk(s->record_fd, RECORD_FRAME, frame, size);
+	if (r >= 0)
+		r = fn(context, frame, size);
+	s->backend->next(s->self, lane);
+	return r;
+}
+
+/* Everything before the snapshot, the older of the two lanes' heads first. */
+static int drain(struct sensor *s, sensor_frame_fn fn, void *context)
+{
+	const struct sensor_backend *b = s->backend;
+	int frames = 0;
+
+	b->snapshot(s->self);
+	for (;;) {
+		size_t critical_size = 0, bulk_size = 0;
+		const void *critical = b->peek(s->self, HD_LANE_CRITICAL, &critical_size);
+		const void *bulk = b->peek(s->self, HD_LANE_BULK, &bulk_size);
+		int r;
+
+		if (!critical && !bulk)
+			break;
+		if (!bulk || (critical && frame_time(critical, critical_size) <= frame_time(bulk, bulk_size)))
+			r = give(s, HD_LANE_CRITICAL, critical, critical_size, fn, context);
+		else
+			r = give(s, HD_LANE_BULK, bulk, bulk_size, fn, context);
+		if (r < 0) {
+			b->release(s->self);
+			return r;
+		}
+		/* Room goes back in batches: each release is a store that every producer's CPU must fetch. */
+		if (++frames % 64 == 0)
+			b->release(s->self);
+	}
+	b->release(s->self);
+	return frames;
+}
+
+int sensor_poll(struct sensor *s, int timeout_ms, sensor_frame_fn fn, void *context, bool *at_end)
+{
+	int r = drain(s, fn, context);
+
+	if (!r && timeout_ms) {
+		r = s->backend->wait(s->self, timeout_ms);
+		if (r < 0)
+			return r;
+		r = drain(s, fn, context);
+	}
+	if (at_end)
+		*at_end = s->backend->at_end(s->self);
+	return r;
+}
+
+int sensor_fd(const struct sensor *s)
+{
+	return s->backend->fd(s->self);
+}
+
+int sensor_flush(struct sensor *s, bool all)
+{
+	return s->backend->flush(s->self, all);
+}
+
+int sensor_ledger(struct sensor *s, struct ledger *ret)
+{
+	return s->backend->ledger(s->self, ret);
+}
+
+enum sensor_tier sensor_tier(const struct sensor *s)
+{
+	return s->backend->tier(s->self);
+}
+
+size_t sensor_hooks(const struct sensor *s, const struct sensor_hook **ret)
+{
+	return s->backend->hooks(s->self, ret);
+}
+
+const char *const *sensor_blind(const struct sensor *s)
+{
+	static const char *const lsm[] = {
+		"what io_uring does without a system call of its own (its set-up is seen)",
+		NULL,
+	};
+	static const char *const tracepoint[] = {
+		"what io_uring does without a system call of its own (its set-up is seen)",
+		"the object of calls that change names or metadata by path: told by the caller's words (verified: false), "
+		"since the kernel allows no LSM programs here",
+		"a descriptor that another thread replaces before the call that made it returns",
+		NULL,
+	};
+
+	return sensor_tier(s) == SENSOR_TIER_LSM ? lsm : tracepoint;
+}
