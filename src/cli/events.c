@@ -17,6 +17,7 @@
 #define FOLLOW_NS 200000000L
 #define LINE_MAX_BYTES (1 << 20)
 #define COMM_COLUMNS 10
+#define DEED_COLUMNS_MIN 4U
 #define FULL_TYPE_WIDTH 110 /* from here on there is room for types in full */
 
 enum { OPT_TYPE = 1, OPT_PID, OPT_SINCE, OPT_UNTIL, OPT_PATH, OPT_HOST, OPT_FAILED, OPT_ESCAPES, OPT_LIMIT, OPT_FOLLOW, OPT_FORMAT };
@@ -143,7 +144,7 @@ static void put_time(struct buf *out, int64_t time_ns)
 	buf_addf(out, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(time_ns % CLOCK_SECOND_NS / 1000000));
 }
 
-/* What happened, cut to what is left of the line, but never the outcome. */
+/* What happened, cut to what is left of the line, but the outcome only when that is not enough. */
 static void put_words(struct view *v, const struct line *l, unsigned used)
 {
 	_cleanup_buf_ struct buf deed = BUF_INIT(LINE_MAX_BYTES), outcome = BUF_INIT(LINE_MAX_BYTES);
@@ -157,10 +158,11 @@ static void put_words(struct view *v, const struct line *l, unsigned used)
 	}
 	tail = outcome.length ? term_columns(outcome.data, outcome.length) : 0;
 	if (deed.length > 0)
-		(void)table_text(&v->out, deed.data, deed.length, v->width ? (room > tail + 4 ? room - tail : 4) : 0,
-				 TABLE_CUT_END);
+		room -= table_text(&v->out, deed.data, deed.length,
+				   v->width ? (room > tail + DEED_COLUMNS_MIN ? room - tail : MIN(room, DEED_COLUMNS_MIN)) : 0,
+				   TABLE_CUT_END);
 	if (outcome.length > 0)
-		buf_add(&v->out, outcome.data, outcome.length);
+		(void)table_text(&v->out, outcome.data, outcome.length, v->width ? MAX(room, 1U) : 0, TABLE_CUT_END);
 }
 
 static void put_row(struct view *v, const struct store_row *row, const struct line *l)

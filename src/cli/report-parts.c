@@ -30,8 +30,9 @@ static unsigned alike(struct report_process *p, struct report_process **ret_last
 
 	*ret_last = p;
 	for (struct report_process *q = p->next; q && !p->first_child && !q->first_child; q = q->next, n++) {
-		if (!same_text(p->command, q->command) || !same_text(p->comm, q->comm) || !same_text(p->signal, q->signal) ||
-		    p->exit_code != q->exit_code || !p->end_ns != !q->end_ns)
+		if (!same_text(p->command, q->command) || !same_text(p->signal, q->signal) ||
+		    (!p->command && !same_text(p->comm, q->comm)) || p->exit_code != q->exit_code ||
+		    !p->end_ns != !q->end_ns)
 			break;
 		*ret_last = q;
 	}
@@ -91,11 +92,10 @@ static void put_failed_execs(struct page *p)
 		char text[1024];
 
 		/* The key is the error, a space and the path. */
-		(void)snprintf(text, sizeof(text), "could not be started: %.900s%s", c->detail ? c->detail : "?",
-			       c->count > 1 ? ", several times" : "");
+		(void)snprintf(text, sizeof(text), "%.*s: could not start %.900s%s", (int)strcspn(c->key, " "), c->key,
+			       c->detail ? c->detail : "?", c->count > 1 ? ", several times" : "");
 		buf_adds(p->out, "  ");
-		buf_addf(p->out, "%.*s ", (int)strcspn(c->key, " "), c->key);
-		page_wrap(p, TERM_YELLOW, text, 3 + (unsigned)strcspn(c->key, " "), 4);
+		page_wrap(p, TERM_YELLOW, text, 2, 4);
 	}
 	page_more(p, k->n > COUNTS_SHOWN ? k->n - COUNTS_SHOWN : 0, "that could not be started");
 }

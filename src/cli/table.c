@@ -8,7 +8,7 @@
 
 #define CELL_MAX 65536
 #define GAP 2
-#define CUT_MIN 8 /* columns that the one that gives way keeps */
+#define CUT_MIN 8 /* columns that one that is cut keeps */
 
 struct cell {
 	char *text; /* harmless; NULL: empty */
@@ -114,7 +114,7 @@ static size_t tail(const char *text, size_t length, unsigned columns)
 
 	/* A wide character across the cut goes as a whole. */
 	while (skip < length && term_columns(text + skip, length - skip) > columns)
-		skip += MAX(term_fit(text + skip, length - skip, 1), (size_t)1);
+		skip += MAX(term_fit(text + skip, length - skip, 2), (size_t)1);
 	return length - skip;
 }
 
@@ -174,6 +174,27 @@ static void put_line(const struct table *t, const struct cell *cells, const unsi
 	buf_addc(out, '\n');
 }
 
+/* Takes excess columns away: from the one that gives way, then, when that is not enough, from the widest. */
+static void narrow(unsigned *widths, size_t n, size_t gives_way, unsigned excess)
+{
+	if (gives_way < n && widths[gives_way] > CUT_MIN) {
+		unsigned taken = MIN(excess, widths[gives_way] - CUT_MIN);
+
+		widths[gives_way] -= taken;
+		excess -= taken;
+	}
+	for (; excess > 0; excess--) {
+		size_t widest = 0;
+
+		for (size_t i = 1; i < n; i++)
+			if (widths[i] > widths[widest])
+				widest = i;
+		if (widths[widest] <= CUT_MIN)
+			return;
+		widths[widest]--;
+	}
+}
+
 int table_print(const struct table *t, struct buf *out, unsigned indent, unsigned width, bool color)
 {
 	unsigned widths[TABLE_COLUMNS_MAX] = { 0 }, sum = indent;
@@ -196,11 +217,8 @@ int table_print(const struct table *t, struct buf *out, unsigned indent, unsigne
 			gives_way = i;
 		sum += widths[i] + (i > 0 ? GAP : 0);
 	}
-	if (width > 0 && sum > width && gives_way < t->columns_n) {
-		unsigned excess = sum - width, least = MIN(widths[gives_way], CUT_MIN);
-
-		widths[gives_way] = widths[gives_way] > excess + least ? widths[gives_way] - excess : least;
-	}
+	if (width > 0 && sum > width)
+		narrow(widths, t->columns_n, gives_way, sum - width);
 	if (titled)
 		put_line(t, titles, widths, out, indent, color);
 	for (size_t row = 0; row < t->rows; row++)

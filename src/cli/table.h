@@ -9,7 +9,7 @@
 #define TABLE_COLUMNS_MAX 12
 
 enum table_cut {
-	TABLE_WHOLE = 0, /* never cut */
+	TABLE_WHOLE = 0, /* cut at its end, but only when the others are at their least */
 	TABLE_CUT_END,   /* gives way at its end: "comma…" */
 	TABLE_CUT_START, /* gives way at its start: "…/deep/file.c" */
 };
@@ -17,7 +17,7 @@ enum table_cut {
 struct table_column {
 	const char *title; /* NULL in the first column: the table has no titles */
 	bool right;
-	enum table_cut cut; /* of one column at most, besides TABLE_WHOLE */
+	enum table_cut cut; /* other than TABLE_WHOLE: in one column at most */
 };
 
 struct table;

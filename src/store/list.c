@@ -71,7 +71,8 @@ static int ids_read(const char *home, struct ids *ids, struct err *err)
 		return err_set(err, ENOMEM, "out of memory for the sessions in %s", path);
 	if (!entry && code)
 		return err_errno(err, code, "can't read %s", path);
-	qsort(ids->list, ids->n, sizeof(*ids->list), newest_first);
+	if (ids->n > 1)
+		qsort(ids->list, ids->n, sizeof(*ids->list), newest_first);
 	return 0;
 }
 

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/report.h: lines in, model out, and its two forms. */
+#include "test.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/report.h"
+#include "parse-json.h"
+
+#define START INT64_C(1700000000000000000)
+#define MS INT64_C(1000000)
+
+static struct store_session session = {
+	.id = "0190c0de-0000-7000-8000-000000000001",
+	.started_ns = START,
+	.ended_ns = START + 2000 * MS,
+	.command = "agent",
+	.start_line = "{\"type\":\"session\",\"command\":[\"agent\",\"-p\",\"a b\"],\"host\":\"box\",\"kernel\":\"6.1\","
+		      "\"tier\":\"lsm\",\"blind\":[\"the far side of the moon\"]}",
+	.end_line = "{\"type\":\"session\",\"exit_status\":0,\"left_running\":2}",
+	.ledger_line = "{\"type\":\"ledger\",\"lanes\":{\"critical\":{\"process_exec\":"
+		       "{\"made\":3,\"delivered\":3,\"folded\":0,\"lost\":0}}},\"lost\":0}",
+	.exit_status = 0,
+	.state = STORE_ENDED,
+};
+
+static struct report *fresh(void)
+{
+	struct report *r = report_new(&session);
+
+	assert_non_null(r);
+	return r;
+}
+
+/* An event of pid (parent ppid) at ms; fields begin with a comma. */
+static void event(struct report *r, int64_t ms, const char *type, unsigned pid, unsigned ppid, const char *fields)
+{
+	char line[4096];
+	int n = snprintf(line, sizeof(line),
+			 "{\"type\":\"%s\",\"process\":\"b-%u-1\",\"pid\":%u,\"ppid\":%u,\"comm\":\"c%u\",\"exe\":\"/bin/e%u\"%s}",
+			 type, pid, pid, ppid, pid, pid, fields);
+
+	assert_true(n > 0 && (size_t)n < sizeof(line));
+	report_add(r, START + ms * MS, line, (size_t)n);
+}
+
+static void fork_event(struct report *r, int64_t ms, unsigned pid, unsigned child)
+{
+	char fields[128];
+
+	(void)snprintf(fields, sizeof(fields), ",\"child_pid\":%u,\"child_process\":\"b-%u-1\"", child, child);
+	event(r, ms, "process_fork", pid, 1, fields);
+}
+
+static char *text(struct report *r, unsigned width)
+{
+	struct buf out = BUF_INIT(64 << 20);
+
+	report_finish(r);
+	assert_int_equal(report_text(r, width, false, &out), 0);
+	return out.data;
+}
+
+static char *json(struct report *r)
+{
+	struct buf out = BUF_INIT(64 << 20);
+
+	report_finish(r);
+	assert_int_equal(report_json(r, &out), 0);
+	assert_true(parse_json_is_valid(out.data));
+	return out.data;
+}
+
+static void has(const char *page, const char *words)
+{
+	if (!strstr(page, words))
+		fail_msg("'%s' is not in:\n%s", words, page);
+}
+
+static void hasnt(const char *page, const char *words)
+{
+	if (strstr(page, words))
+		fail_msg("'%s' is in:\n%s", words, page);
+}
+
+static void an_empty_session_says_so(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+	_cleanup_free_ char *page = text(r, 80);
+
+	has(page, "agent -p 'a b'\n");
+	has(page, "2 processes left running");
+	has(page, "box, Linux 6.1, lsm tier");
+	has(page, "0, nothing lost");
+	has(page, "Escapes and privilege changes  none seen");
+	has(page, "the far side of the moon");
+	has(page, "process_exec  critical     3          3       0     0");
+}
+
+static void the_tree_has_parents_times_and_ends(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"agent\"]");
+	fork_event(r, 100, 10, 11);
+	event(r, 101, "process_exec", 11, 10, ",\"args\":[\"sh\",\"-c\",\"x y\"]");
+	fork_event(r, 110, 11, 12);
+	event(r, 120, "process_exit", 12, 11, ",\"signal\":\"SIGKILL\",\"duration_ns\":10000000");
+	event(r, 300, "process_exit", 11, 10, ",\"exit_code\":2,\"duration_ns\":200000000,\"max_rss_bytes\":1048576");
+	for (unsigned pid = 20; pid < 25; pid++) {
+		fork_event(r, 400 + pid, 10, pid);
+		event(r, 401 + pid, "process_exec", pid, 10, ",\"args\":[\"true\"]");
+		event(r, 402 + pid, "process_exit", pid, 10, ",\"exit_code\":0,\"duration_ns\":2000000");
+	}
+	event(r, 500, "process_exec", 10, 9, ",\"path\":\"/no/such\",\"args\":[\"such\"],\"error\":\"ENOENT\"");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Processes  8\n");
+	has(page, "  +0.000             -  agent\n");
+	has(page, "  +0.100  200 ms     2  ├─ sh -c 'x y'\n");
+	has(page, "  +0.110   10 ms  KILL  │  └─ (c12, forked)\n");
+	has(page, "└─ true  ×5\n");
+	has(page, "ENOENT: could not start /no/such");
+	has(page, "peak 1.0 MiB in c11 (pid 11)");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *parent = parse_json_string(object, "processes.2.parent");
+	assert_string_equal(parent, "b-11-1");
+	_cleanup_free_ char *code = parse_json_get(object, "processes.1.exit_code");
+	assert_string_equal(code, "2");
+	_cleanup_free_ char *peak = parse_json_string(object, "peak_memory.process");
+	assert_string_equal(peak, "b-11-1");
+}
+
+static void a_deep_tree_stays_on_the_page(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	for (unsigned pid = 10; pid < 20010; pid++)
+		fork_event(r, pid, pid, pid + 1);
+	assert_int_equal(r->processes.n, 20001);
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "and 19,901 more");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *last = parse_json_string(object, "processes.20000.parent");
+	assert_string_equal(last, "b-20009-1");
+}
+
+static void escapes_come_first_and_the_same_is_counted(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	for (int i = 0; i < 30; i++)
+		event(r, 100 + i, "sandbox_escape", 10, 9,
+		      ",\"category\":\"mount\",\"syscall\":\"mount\",\"target\":\"/mnt\",\"error\":\"EPERM\"");
+	event(r, 200, "sandbox_escape", 10, 9, ",\"category\":\"bpf\",\"syscall\":\"bpf\"");
+	event(r, 300, "privilege_change", 10, 9, ",\"operation\":\"setuid\",\"before\":{\"uid\":1},\"after\":{\"uid\":0}");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Sandbox escapes  31, 30 refused\n");
+	has(page, "    +0.100  c10 10  mount: mount /mnt -> EPERM  (30 times until +0.129)\n");
+	has(page, "    +0.200  c10 10  bpf: bpf\n");
+	has(page, "Privilege changes  1, none refused\n");
+	assert_true(strstr(page, "Sandbox escapes") < strstr(page, "Privilege changes"));
+	assert_true(strstr(page, "Privilege changes") < strstr(page, "Processes"));
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *count = parse_json_get(object, "escapes.0.count");
+	assert_string_equal(count, "30");
+	_cleanup_free_ char *target = parse_json_string(object, "escapes.0.event.target");
+	assert_string_equal(target, "/mnt");
+}
+
+static void hosts_by_name(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 1, "network_connect", 10, 9,
+	      ",\"destination\":\"1.2.3.4\",\"destination_port\":443,\"protocol\":\"tcp\",\"hostname\":\"a.example\"");
+	event(r, 2, "network_connect", 11, 9,
+	      ",\"destination\":\"2.3.4.5\",\"destination_port\":443,\"protocol\":\"tcp\",\"hostname\":\"a.example\","
+	      "\"error\":\"ETIMEDOUT\"");
+	event(r, 3, "network_connect", 10, 9, ",\"destination\":\"::1\",\"destination_port\":53,\"protocol\":\"udp\"");
+	event(r, 4, "network_connect", 10, 9, ",\"path\":\"@abstract\"");
+	event(r, 5, "network_listen", 10, 9, ",\"address\":\"::\",\"port\":80,\"protocol\":\"tcp\"");
+	event(r, 6, "dns_query", 10, 9, ",\"name\":\"a.example\",\"query_type\":\"AAAA\"");
+	event(r, 7, "dns_response", 10, 9, ",\"name\":\"a.example\",\"query_type\":\"AAAA\",\"response_code\":\"NXDOMAIN\"");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Hosts  2\n");
+	has(page, "  a.example  1.2.3.4 +1  443/tcp  c10 +1      2  1 ETIMEDOUT\n");
+	has(page, "  ::1                    53/udp   c10         1  ok\n");
+	has(page, "  [::]:80 tcp  c10\n");
+	has(page, "  @abstract  c10\n");
+	has(page, "  a.example  AAAA  NXDOMAIN\n");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *addresses = parse_json_get(object, "hosts.0.addresses");
+	assert_string_equal(addresses, "[\"1.2.3.4\",\"2.3.4.5\"]");
+}
+
+static void files_follow_their_names(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 1, "file_write", 10, 9, ",\"path\":\"/w/.x.tmp\",\"bytes\":1000,\"operations\":2");
+	event(r, 2, "file_metadata", 10, 9, ",\"operation\":\"rename\",\"path\":\"/w/.x.tmp\",\"new_path\":\"/w/x\"");
+	event(r, 3, "file_write", 10, 9, ",\"path\":\"/w/x\",\"bytes\":24,\"operations\":1");
+	event(r, 4, "file_write", 10, 9, ",\"path\":\"/w/mapped\",\"mapping\":true");
+	event(r, 5, "file_read", 10, 9, ",\"path\":\"/w/x\",\"bytes\":10,\"operations\":1");
+	event(r, 6, "file_metadata", 10, 9, ",\"operation\":\"unlink\",\"path\":\"/w/old\"");
+	event(r, 7, "file_metadata", 10, 9, ",\"operation\":\"unlink\",\"path\":\"/w/kept\",\"error\":\"EACCES\"");
+	event(r, 8, "file_open", 10, 9, ",\"path\":\"/w/none\",\"error\":\"ENOENT\",\"count\":500");
+	event(r, 9, "file_open", 10, 9, ",\"path\":\"/etc/shadow\",\"error\":\"EACCES\"");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Files written  2 files, 1.0 KiB\n");
+	has(page, "  1.0 KiB      3  /w/x\n");
+	has(page, "   mapped         /w/mapped\n");
+	has(page, "Files read  1 file, 10 B\n");
+	has(page, "Files deleted  1 file\n  /w/old\n");
+	hasnt(page, "/w/kept");
+	hasnt(page, ".x.tmp");
+	has(page, "Names and metadata changed  1 unlink, 1 rename\n");
+	has(page, "Opens that failed  500 ENOENT, 1 EACCES\n");
+	has(page, "EACCES      1  /etc/shadow\n");
+	hasnt(page, "/w/none");
+}
+
+static void loss_and_damage_show(void **state)
+{
+	struct store_session lossy = session;
+	static const char gap[] = "{\"type\":\"gap\",\"lane\":\"bulk\",\"count\":12,\"why\":\"the lane was full\"}";
+
+	lossy.ledger_line = "{\"type\":\"ledger\",\"lanes\":{\"bulk\":{\"file_read\":"
+			    "{\"made\":30,\"delivered\":10,\"folded\":5,\"lost\":12}}},\"lost\":12}";
+	_cleanup_(report_free_p) struct report *r = report_new(&lossy);
+	report_add(r, START, gap, sizeof(gap) - 1);
+	report_add(r, START, "{\"torn", 6);
+	report_add(r, START, "[]", 2);
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "0, 12 LOST, 2 damaged in the store");
+	has(page, "12 missing in bulk: the lane was full");
+	has(page, "it does not balance");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *why = parse_json_string(object, "gaps.0.why");
+	assert_string_equal(why, "the lane was full");
+}
+
+static void an_interrupted_session_says_so(void **state)
+{
+	struct store_session cut = session;
+
+	cut.state = STORE_INTERRUPTED;
+	cut.ended_ns = 0;
+	cut.end_line = cut.ledger_line = NULL;
+	cut.exit_status = -1;
+	_cleanup_(report_free_p) struct report *r = report_new(&cut);
+	event(r, 1500, "process_exec", 10, 9, ",\"args\":[\"agent\"]");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "lasted 1.50 s");
+	has(page, "interrupted: Heddle was killed");
+	has(page, "Ledger  not there");
+	hasnt(page, "nothing lost");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *was = parse_json_string(object, "session.state");
+	assert_string_equal(was, "interrupted");
+}
+
+static void no_line_is_wider_than_the_page(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+	char fields[2048], name[1000];
+
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	(void)snprintf(fields, sizeof(fields), ",\"args\":[\"%s\"]", name);
+	event(r, 0, "process_exec", 10, 9, fields);
+	(void)snprintf(fields, sizeof(fields), ",\"path\":\"/%s\",\"bytes\":1,\"operations\":1", name);
+	event(r, 1, "file_write", 10, 9, fields);
+	(void)snprintf(fields, sizeof(fields), ",\"category\":\"mount\",\"syscall\":\"mount\",\"target\":\"/%s\"", name);
+	event(r, 2, "sandbox_escape", 10, 9, fields);
+	(void)snprintf(fields, sizeof(fields), ",\"destination\":\"1.2.3.4\",\"hostname\":\"%s\"", name);
+	event(r, 3, "network_connect", 10, 9, fields);
+	(void)snprintf(fields, sizeof(fields), ",\"name\":\"%s\",\"query_type\":\"A\"", name);
+	event(r, 4, "dns_query", 10, 9, fields);
+	(void)snprintf(fields, sizeof(fields), ",\"path\":\"/%s\",\"error\":\"EACCES\"", name);
+	event(r, 5, "process_exec", 10, 9, fields);
+	for (unsigned width = 60; width <= 132; width += 24) {
+		_cleanup_free_ char *page = text(r, width);
+
+		for (char *line = strtok(page, "\n"); line; line = strtok(NULL, "\n"))
+			if (term_columns(line, strlen(line)) > width)
+				fail_msg("over %u columns: %s", width, line);
+	}
+}
+
+static void hostile_text_is_harmless(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	/* As the sensor never writes it, but a store may have been tampered with. */
+	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"\\u001b[2J\\u0007\\n\\u202e\"]");
+	event(r, 1, "file_write", 10, 9, ",\"path\":\"/\\u001b]0;x\\u0007\",\"bytes\":1,\"operations\":1");
+	event(r, 2, "network_connect", 10, 9, ",\"destination\":\"\\u009b31m\",\"hostname\":\"\\u001bc\"");
+	event(r, 3, "sandbox_escape", 10, 9, ",\"category\":\"\\u001bP\",\"target\":\"\\r\\n\"");
+	event(r, 4, "process_exec", 10, 9, ",\"path\":\"/\\u001b[1m\",\"error\":\"\\u001b\"");
+	event(r, 5, "file_open", 10, 9, ",\"path\":\"/\\u001b[1m\",\"error\":\"\\u001bE\"");
+	event(r, 6, "network_listen", 10, 9, ",\"address\":\"\\u001b\",\"port\":1");
+	_cleanup_free_ char *page = text(r, 80);
+	for (const char *p = page; *p; p++)
+		if (((unsigned char)*p < 0x20 && *p != '\n') || *p == 0x7f)
+			fail_msg("byte %d in the page", *p);
+	assert_null(strstr(page, "\xc2\x9b"));
+	assert_null(strstr(page, "\xe2\x80\xae"));
+	_cleanup_free_ char *object = json(r);
+	for (const char *p = object; *p; p++)
+		assert_true(*p == '\n' || (unsigned char)*p >= 0x20);
+}
+
+static void caps_are_told(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+	char fields[256];
+
+	for (unsigned i = 0; i < 2500; i++) {
+		(void)snprintf(fields, sizeof(fields), ",\"category\":\"mount\",\"target\":\"/%u\"", i);
+		event(r, i, "sandbox_escape", 10, 9, fields);
+	}
+	assert_int_equal(r->escapes.n, 2000);
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Sandbox escapes  2,500");
+	has(page, "and 1,980 more kinds");
+	has(page, "and 500 more that were not kept apart");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *left = parse_json_get(object, "left_out.escapes");
+	assert_string_equal(left, "500");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_empty_session_says_so),
+		cmocka_unit_test(the_tree_has_parents_times_and_ends),
+		cmocka_unit_test(a_deep_tree_stays_on_the_page),
+		cmocka_unit_test(escapes_come_first_and_the_same_is_counted),
+		cmocka_unit_test(hosts_by_name),
+		cmocka_unit_test(files_follow_their_names),
+		cmocka_unit_test(loss_and_damage_show),
+		cmocka_unit_test(an_interrupted_session_says_so),
+		cmocka_unit_test(no_line_is_wider_than_the_page),
+		cmocka_unit_test(hostile_text_is_harmless),
+		cmocka_unit_test(caps_are_told),
+	};
+
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
