@@ -74,8 +74,7 @@ static bool name_tells(struct bytes name)
 
 	if (name.length == 0 || bytes_equal(name, BYTES(".")) || bytes_equal(name, local))
 		return false;
-	if (name.length > below.length &&
-	    memcmp(name.data + name.length - below.length, below.data, below.length) == 0)
+	if (name.length > below.length && memcmp(name.data + name.length - below.length, below.data, below.length) == 0)
 		return false;
 	return !address_parse(name, &key);
 }

@@ -32,13 +32,13 @@ struct segment {
 struct stream {
 	struct stream_key key;
 	struct list age;
-	struct hd_dns last;  /* the latest segment's frame */
+	struct hd_dns last; /* the latest segment's frame */
 	bool started;
-	bool anchored;	     /* where it begins is settled: by SYN, or since a message was given */
-	uint32_t next;	     /* sequence of the first byte not read yet */
-	size_t skip;	     /* bytes to pass over before the next message */
-	struct buf message;  /* prefix and as much of the message as there is */
-	struct list held;    /* segments by sequence */
+	bool anchored;	    /* where it begins is settled: by SYN, or since a message was given */
+	uint32_t next;	    /* sequence of the first byte not read yet */
+	size_t skip;	    /* bytes to pass over before the next message */
+	struct buf message; /* prefix and as much of the message as there is */
+	struct list held;   /* segments by sequence */
 	unsigned held_n;
 };
 
@@ -278,8 +278,7 @@ static int stream_rebase(struct stream_sink *k, uint32_t sequence, uint32_t leng
 	return 0;
 }
 
-static int stream_segment(struct stream_sink *k, uint32_t sequence, const uint8_t *data, uint32_t have,
-			  uint32_t length)
+static int stream_segment(struct stream_sink *k, uint32_t sequence, const uint8_t *data, uint32_t have, uint32_t length)
 {
 	struct stream *s = k->s;
 	int r = 0;
@@ -368,7 +367,8 @@ void dns_streams_finish(struct dns_streams *s, dns_message_fn fn, void *context)
 	struct stream *first;
 
 	while ((first = LIST_FIRST(&s->age, struct stream, age))) {
-		(void)stream_flush(&(struct stream_sink){ s, first, fn, context }, "the session ended inside the message");
+		(void)stream_flush(&(struct stream_sink){ s, first, fn, context },
+				   "the session ended inside the message");
 		stream_free(s, first);
 	}
 }

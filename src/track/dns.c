@@ -185,8 +185,8 @@ static const char *data_txt(const uint8_t *data, size_t length, struct text *t)
 
 static const char *service_key(unsigned key, char room[16])
 {
-	static const char *const names[] = { "mandatory", "alpn", "no-default-alpn", "port", "ipv4hint", "ech",
-					     "ipv6hint" };
+	static const char *const names[] = { "mandatory", "alpn", "no-default-alpn", "port",
+					     "ipv4hint",  "ech",  "ipv6hint" };
 
 	if (key < ARRAY_SIZE(names))
 		return names[key];

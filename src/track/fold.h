@@ -24,12 +24,12 @@ struct fold_key {
 
 struct fold {
 	struct fold_key key;
-	struct list due;	/* in fold_table.due, the one that waits longest first */
-	struct list of_process; /* in struct process.folds */
-	uint64_t since_ns;	/* when its first frame came */
-	struct hd_fold frame;	/* the latest frame, with the sums */
+	struct list due;	  /* in fold_table.due, the one that waits longest first */
+	struct list of_process;	  /* in struct process.folds */
+	uint64_t since_ns;	  /* when its first frame came */
+	struct hd_fold frame;	  /* the latest frame, with the sums */
 	struct shared_path *path; /* a reference; NULL: unknown */
-	struct shared_path *exe; /* as of its first frame */
+	struct shared_path *exe;  /* as of its first frame */
 };
 
 struct fold_table {
@@ -42,8 +42,8 @@ void fold_table_init(struct fold_table *t, size_t cap);
 void fold_table_done(struct fold_table *t);
 
 /*
- * Adds a frame of process p. path may be NULL; now_ns never goes back. Returns 1 when it was merged into a waiting fold, 0 when it opened
- * one, -ENOSPC when the table is full, -ENOMEM. *ret is the fold then.
+ * Adds a frame of process p. path may be NULL; now_ns never goes back. Returns 1 when it was merged into a waiting
+ * fold, 0 when it opened one, -ENOSPC when the table is full, -ENOMEM. *ret is the fold then.
  */
 int fold_add(struct fold_table *t, struct process *p, const struct hd_fold *frame, struct shared_path *path,
 	     uint64_t now_ns, struct fold **ret) _must_check_;

@@ -12,10 +12,10 @@
  * delivered - 1, folded + 1): they mean something only once added to the kernel's rows, but they balance by themselves.
  */
 struct ledger_row {
-	uint64_t made;      /* operations the kernel side saw */
+	uint64_t made;	    /* operations the kernel side saw */
 	uint64_t delivered; /* events printed */
 	uint64_t folded;    /* operations inside another's event */
-	uint64_t lost;      /* operations whose frame found a lane full, or that could not be stored */
+	uint64_t lost;	    /* operations whose frame found a lane full, or that could not be stored */
 };
 
 struct ledger {

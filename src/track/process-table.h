@@ -28,8 +28,8 @@ struct process_image {
 
 struct process {
 	struct process_key key;
-	struct list age; /* in the table's `live` (least recently seen first) or `exited` (first gone first) */
-	struct list folds; /* fold.c: struct fold.of_process */
+	struct list age;    /* in the table's `live` (least recently seen first) or `exited` (first gone first) */
+	struct list folds;  /* fold.c: struct fold.of_process */
 	struct list floods; /* open-flood.c: struct flood.of_process */
 	uint32_t ppid;
 	bool exited;

@@ -48,7 +48,7 @@ struct tracker {
 	struct event *event; /* the frame in hand */
 	struct event *made;  /* events that are no frame: folds, DNS messages */
 	bool dns_unspent;    /* no message was made of the DNS frame in hand yet */
-	int refused;         /* the sink's first error since the caller came in */
+	int refused;	     /* the sink's first error since the caller came in */
 };
 
 static struct ledger_row *row_of(struct tracker *t, unsigned type)
@@ -167,8 +167,7 @@ static void folds_due(struct tracker *t)
 {
 	struct fold *f;
 
-	while ((f = fold_oldest(&t->folds)) && t->now_ns > f->since_ns &&
-	       t->now_ns - f->since_ns >= t->options.fold_ns)
+	while ((f = fold_oldest(&t->folds)) && t->now_ns > f->since_ns && t->now_ns - f->since_ns >= t->options.fold_ns)
 		fold_tell(t, f);
 }
 

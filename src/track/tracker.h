@@ -22,12 +22,12 @@ struct tracker;
 typedef int (*tracker_sink)(void *context, const struct event *e);
 
 struct tracker_options {
-	const char *session;          /* UUID text; borrowed for the tracker's life */
-	const char *boot8;            /* first eight hex digits of the boot id */
-	int64_t time_offset_ns;       /* CLOCK_REALTIME minus CLOCK_BOOTTIME, at session start */
-	const char *cgroup_root;      /* mount of the v2 hierarchy, or NULL: no cgroup paths */
-	uint64_t fold_ns;             /* how long a fold may wait; 1 s in production */
-	const uint16_t *dns_ports;    /* 0 ends the list; NULL: 53 */
+	const char *session;	   /* UUID text; borrowed for the tracker's life */
+	const char *boot8;	   /* first eight hex digits of the boot id */
+	int64_t time_offset_ns;	   /* CLOCK_REALTIME minus CLOCK_BOOTTIME, at session start */
+	const char *cgroup_root;   /* mount of the v2 hierarchy, or NULL: no cgroup paths */
+	uint64_t fold_ns;	   /* how long a fold may wait; 1 s in production */
+	const uint16_t *dns_ports; /* 0 ends the list; NULL: 53 */
 	tracker_sink sink;
 	void *context;
 };
@@ -37,7 +37,8 @@ void tracker_free(struct tracker *t); /* NULL is fine; does not flush */
 DEFINE_CLEANUP(struct tracker *, tracker_free);
 
 /* Tells of a process that runs already (attach, and the first one of run). Strings are copied; exe may be unset. */
-int tracker_seed(struct tracker *t, uint32_t pid, uint64_t start_ns, uint32_t ppid, struct bytes comm, struct bytes exe);
+int tracker_seed(struct tracker *t, uint32_t pid, uint64_t start_ns, uint32_t ppid, struct bytes comm,
+		 struct bytes exe);
 
 /*
  * One frame from a lane. A frame that does not decode is counted (tracker_malformed) and is no error: only the sink's
@@ -65,12 +66,12 @@ uint64_t tracker_malformed(const struct tracker *t);
 struct tracker_counts {
 	uint64_t processes_evicted, images_evicted;
 	uint64_t files_evicted;
-	uint64_t names_evicted;    /* DNS cache */
+	uint64_t names_evicted; /* DNS cache */
 	uint64_t cgroups_evicted;
-	uint64_t folds_early;      /* told before their time because the table was full */
+	uint64_t folds_early; /* told before their time because the table was full */
 	uint64_t floods_early;
-	uint64_t streams_evicted;  /* DNS over TCP */
-	uint64_t stream_gaps;      /* holes in them */
-	uint64_t out_of_memory;    /* times that a table could not take something */
+	uint64_t streams_evicted; /* DNS over TCP */
+	uint64_t stream_gaps;	  /* holes in them */
+	uint64_t out_of_memory;	  /* times that a table could not take something */
 };
 void tracker_counts(const struct tracker *t, struct tracker_counts *ret);

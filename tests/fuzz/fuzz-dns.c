@@ -68,8 +68,11 @@ static void run_streams(const uint8_t *data, size_t size)
 	while (size >= 4) {
 		unsigned socket = data[0] & 7;
 		size_t length = MIN((size_t)data[2], size - 4);
-		struct hd_dns frame = { .socket = socket, .remote_port = 53, .egress = socket & 1,
-					.tcp_flags = data[0] >> 3 & 7, .tcp_seq = sequences[socket] + (uint32_t)(int8_t)data[1],
+		struct hd_dns frame = { .socket = socket,
+					.remote_port = 53,
+					.egress = socket & 1,
+					.tcp_flags = data[0] >> 3 & 7,
+					.tcp_seq = sequences[socket] + (uint32_t)(int8_t)data[1],
 					.payload_bytes = (uint32_t)(length + (data[3] < 128 ? 0 : data[3] - 128)) };
 
 		REQUIRE(dns_streams_push(&streams, &frame, data + 4, length, on_message, &messages) == 0);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* track/dns.h, dns-stream.h, dns-cache.h, and DNS through the tracker: what honest and lying messages give. */
+/* track/dns.h, dns-cache.h, and DNS through the tracker: what honest and lying messages give. */
 #include "track-frames.h"
 
 #include "track/dns-cache.h"
-#include "track/dns-stream.h"
 #include "track/dns.h"
 
 #define QUERY 0x0100
@@ -72,12 +71,16 @@ static void reads_a_query(void **state)
 static void reads_every_type(void **state)
 {
 	static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
-	static const uint8_t service[] = { 0,	1, 0, 0, 1, 0, 6, 2, 'h', '2', 2, 'h', '3', 0, 3, 0, 2, 1, 0xbb, 0,
-					   4, 0, 4, 1, 2, 3, 4, 0, 5, 0, 2, 0xab, 0xcd };
-	static const char *const want[] = { "192.0.2.7", "2001:db8::1", "b.example", "ptr.example", "v=spf1 -all",
-					    "10 mx.example", "1 2 443 srv.example",
-					    "1 . alpn=h2,h3 port=443 ipv4hint=1.2.3.4 ech=0xabcd", "\\# 3 010203",
-					    "\\# 0", "ns.example" };
+	static const uint8_t service[] = { 0, 1,    0, 0, 1, 0, 6, 2, 'h', '2', 2, 'h', '3', 0, 3,    0,   2,
+					   1, 0xbb, 0, 4, 0, 4, 1, 2, 3,   4,	0, 5,	0,   2, 0xab, 0xcd };
+	static const char *const want[] = {
+		"192.0.2.7",	       "2001:db8::1",
+		"b.example",	       "ptr.example",
+		"v=spf1 -all",	       "10 mx.example",
+		"1 2 443 srv.example", "1 . alpn=h2,h3 port=443 ipv4hint=1.2.3.4 ech=0xabcd",
+		"\\# 3 010203",	       "\\# 0",
+		"ns.example"
+	};
 	static const unsigned types[] = { 1, 28, 5, 12, 16, 15, 33, 65, 257, 999, 2 };
 	size_t at;
 
@@ -126,12 +129,20 @@ static void reads_every_type(void **state)
 static void escapes_dots_in_labels(void **state)
 {
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x05" "a.b\\\n" "\x02" "\xff" "C" "\x00", 10);
+	m_bytes(&m,
+		"\x05"
+		"a.b\\\n"
+		"\x02"
+		"\xff"
+		"C"
+		"\x00",
+		10);
 	m_u16(&m, 1);
 	m_u16(&m, 1);
 	parse();
 	assert_null(e->dns.malformed);
-	assert_text(e->dns.name, "a\\.b\\\\\n.\xff" "c");
+	assert_text(e->dns.name, "a\\.b\\\\\n.\xff"
+				 "c");
 
 	m_begin(&m, 1, QUERY, 1, 0);
 	m_question(&m, "", 2);
@@ -149,7 +160,11 @@ static void follows_pointers_back(void **state)
 	m_u16(&m, 1);
 	m_u32(&m, 1);
 	m_u16(&m, 6);
-	m_bytes(&m, "\x03" "cdn" "\xc0\x10", 6);
+	m_bytes(&m,
+		"\x03"
+		"cdn"
+		"\xc0\x10",
+		6);
 	parse();
 	assert_null(e->dns.malformed);
 	assert_text(e->dns.answers[0].name, "www.example.org");
@@ -164,31 +179,59 @@ static void refuses_bad_names(void **state)
 
 	/* Two names that point at each other. */
 	m_begin(&m, 1, RESPONSE, 1, 1);
-	m_bytes(&m, "\x01" "a" "\xc0\x12\x00\x01\x00\x01\x01" "b" "\xc0\x0c", 12);
+	m_bytes(&m,
+		"\x01"
+		"a"
+		"\xc0\x12\x00\x01\x00\x01\x01"
+		"b"
+		"\xc0\x0c",
+		12);
 	assert_malformed("a compression pointer does not lead back");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x01" "a" "\xc0\x40\x00\x01\x00\x01", 8);
+	m_bytes(&m,
+		"\x01"
+		"a"
+		"\xc0\x40\x00\x01\x00\x01",
+		8);
 	assert_malformed("a compression pointer does not lead back");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x01" "a" "\xc0\x02\x00\x01\x00\x01", 8);
+	m_bytes(&m,
+		"\x01"
+		"a"
+		"\xc0\x02\x00\x01\x00\x01",
+		8);
 	assert_malformed("a compression pointer leads into the header");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x01" "a" "\xc0", 3);
+	m_bytes(&m,
+		"\x01"
+		"a"
+		"\xc0",
+		3);
 	assert_malformed("a name runs past its end");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x09" "short", 6);
+	m_bytes(&m,
+		"\x09"
+		"short",
+		6);
 	assert_malformed("a label runs past its end");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x41" "x" "\x00", 3);
+	m_bytes(&m,
+		"\x41"
+		"x"
+		"\x00",
+		3);
 	assert_malformed("unknown kind of label");
 
 	m_begin(&m, 1, QUERY, 1, 0);
-	m_bytes(&m, "\x03" "abc", 4);
+	m_bytes(&m,
+		"\x03"
+		"abc",
+		4);
 	assert_malformed("a name runs past its end");
 }
 
@@ -452,266 +495,6 @@ static void maps_v4_in_v6(void **state)
 	dns_cache_done(&c);
 }
 
-/* ---- streams ---- */
-
-struct got {
-	unsigned n, malformed;
-	size_t lengths[128];
-	uint32_t sums[128];
-	const char *why;
-};
-
-static uint32_t sum_of(const uint8_t *data, size_t n)
-{
-	uint32_t sum = 2166136261u;
-
-	for (size_t i = 0; i < n; i++)
-		sum = (sum ^ data[i]) * 16777619u;
-	return sum;
-}
-
-static void on_message(void *context, const struct hd_dns *frame, const uint8_t *message, size_t length,
-		       const char *malformed)
-{
-	struct got *g = context;
-
-	assert_true(g->n < ARRAY_SIZE(g->lengths));
-	g->lengths[g->n] = length;
-	g->sums[g->n++] = sum_of(message, length);
-	if (malformed) {
-		g->malformed++;
-		g->why = malformed;
-	}
-}
-
-static struct dns_streams streams;
-static struct got got;
-
-static void stream_begin(size_t cap, size_t bytes_cap)
-{
-	dns_streams_init(&streams, cap, bytes_cap);
-	got = (struct got){ 0 };
-}
-
-static void segment_of(uint64_t socket, uint32_t sequence, const uint8_t *data, size_t n, size_t sent, unsigned flags)
-{
-	struct hd_dns frame = { .socket = socket, .tcp_seq = sequence, .payload_bytes = (uint32_t)MAX(n, sent),
-				.remote_port = 53, .egress = 1, .tcp_flags = (uint8_t)flags };
-	uint8_t *copy = malloc(n ?: 1);
-
-	assert_non_null(copy);
-	if (n)
-		memcpy(copy, data, n);
-	assert_int_equal(dns_streams_push(&streams, &frame, copy, n, on_message, &got), 0);
-	free(copy);
-}
-
-static void segment(uint32_t sequence, const uint8_t *data, size_t n)
-{
-	segment_of(1, sequence, data, n, n, 0);
-}
-
-/* Three messages of 20, 30 and 40 bytes with their prefixes. */
-static const size_t three_lengths[] = { 20, 30, 40 };
-static uint8_t three[96];
-
-static void three_make(void)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < 3; i++) {
-		three[at++] = 0;
-		three[at++] = (uint8_t)three_lengths[i];
-		for (size_t k = 0; k < three_lengths[i]; k++)
-			three[at++] = (uint8_t)(i * 50 + k);
-	}
-	assert_int_equal(at, sizeof(three));
-}
-
-static void assert_three(void)
-{
-	size_t at = 0;
-
-	assert_int_equal(got.n, 3);
-	assert_int_equal(got.malformed, 0);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(got.lengths[i], three_lengths[i]);
-		assert_int_equal(got.sums[i], sum_of(three + at + 2, three_lengths[i]));
-		at += 2 + three_lengths[i];
-	}
-}
-
-static void stream_splits_anywhere(void **state)
-{
-	three_make();
-	for (size_t cut = 0; cut <= sizeof(three); cut++) {
-		uint32_t base = 0xffffffd0; /* wraps on the way */
-
-		stream_begin(4, 1 << 20);
-		segment(base, three, cut);
-		segment(base + (uint32_t)cut, three + cut, sizeof(three) - cut);
-		assert_three();
-		dns_streams_done(&streams);
-	}
-	stream_begin(4, 1 << 20);
-	for (size_t i = 0; i < sizeof(three); i++)
-		segment(77 + (uint32_t)i, three + i, 1);
-	assert_three();
-	dns_streams_done(&streams);
-}
-
-static void stream_puts_in_order(void **state)
-{
-	three_make();
-	/* Three parts in the wrong order, then all again, overlapping. */
-	for (size_t a = 1; a < sizeof(three) - 1; a++) {
-		for (size_t b = a + 1; b < sizeof(three); b++) {
-			stream_begin(4, 1 << 20);
-			segment_of(1, 999, NULL, 0, 0, 0x02);
-			segment(1000 + (uint32_t)b, three + b, sizeof(three) - b);
-			segment(1000 + (uint32_t)a, three + a, b - a);
-			assert_int_equal(got.n, 0);
-			segment(1000, three, a);
-			segment(1000, three, b);
-			segment(1000 + (uint32_t)a, three + a, sizeof(three) - a);
-			assert_three();
-			dns_streams_done(&streams);
-		}
-	}
-	/* Without SYN, the parts of the first message may still be swapped. */
-	for (size_t a = 1; a < 20; a++) {
-		stream_begin(4, 1 << 20);
-		segment(1000 + (uint32_t)a, (const uint8_t *)"\xff\xff", 2);
-		segment(1000, three, a);
-		assert_int_equal(got.n, 0);
-		dns_streams_done(&streams);
-	}
-	stream_begin(4, 1 << 20);
-	segment(1011, three + 11, 11);
-	segment(1000, three, 11);
-	segment(1022, three + 22, sizeof(three) - 22);
-	assert_three();
-	dns_streams_done(&streams);
-	stream_begin(4, 1 << 20);
-	segment(1000, three, 30);
-	segment(1060, three + 60, 36);
-	segment(1060, three + 60, 36);
-	segment(1040, three + 40, 30);
-	segment(1020, three + 20, 25);
-	assert_three();
-	segment(1000, three, sizeof(three));
-	assert_three();
-	dns_streams_done(&streams);
-	assert_int_equal(streams.bytes, 0);
-}
-
-static void stream_passes_over_holes(void **state)
-{
-	three_make();
-	/* The end of the first segment was not captured: the hole lies in the second message. */
-	stream_begin(4, 1 << 20);
-	segment_of(1, 0, three, 30, 40, 0);
-	assert_int_equal(got.n, 2);
-	assert_int_equal(got.malformed, 1);
-	assert_string_equal(got.why, "part of the message is missing");
-	segment(40, three + 40, sizeof(three) - 40);
-	assert_int_equal(got.n, 3);
-	assert_int_equal(got.malformed, 1);
-	assert_int_equal(got.sums[2], sum_of(three + 56, 40));
-	dns_streams_done(&streams);
-
-	/* A segment never comes: given up when too many wait behind it. */
-	stream_begin(4, 1 << 20);
-	segment(0, three, 22);
-	for (uint32_t i = 0; i <= DNS_STREAM_HELD_MAX; i++)
-		segment(54 + i * 42, three + 54, 42);
-	assert_int_equal(streams.gaps, 1);
-	assert_int_equal(got.n, 1 + 1 + DNS_STREAM_HELD_MAX + 1);
-	assert_int_equal(got.malformed, 1);
-	assert_string_equal(got.why, "segments are missing");
-	dns_streams_done(&streams);
-	assert_int_equal(streams.bytes, 0);
-}
-
-static void stream_tells_its_end(void **state)
-{
-	static const struct {
-		unsigned flags;
-		const char *why;
-	} ends[] = { { 0x01, "the stream ended inside the message" },
-		     { 0x04, "the stream ended inside the message" },
-		     { 0x02, "the stream began anew inside the message" } };
-
-	three_make();
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
-		stream_begin(4, 1 << 20);
-		segment(0, three, 30);
-		segment_of(1, 30, NULL, 0, 0, ends[i].flags);
-		assert_int_equal(got.n, 2);
-		assert_int_equal(got.malformed, 1);
-		assert_string_equal(got.why, ends[i].why);
-		assert_int_equal(got.lengths[1], 6);
-		dns_streams_done(&streams);
-	}
-	/* After SYN the data begin one later. */
-	stream_begin(4, 1 << 20);
-	segment_of(1, 99, NULL, 0, 0, 0x02);
-	segment(100, three, sizeof(three));
-	assert_three();
-	dns_streams_done(&streams);
-
-	stream_begin(4, 1 << 20);
-	segment(0, three, 1);
-	dns_streams_finish(&streams, on_message, &got);
-	assert_int_equal(got.n, 1);
-	assert_string_equal(got.why, "the session ended inside the message");
-	assert_int_equal(streams.map.count, 0);
-	dns_streams_done(&streams);
-}
-
-static void stream_bears_garbage(void **state)
-{
-	uint8_t zeros[1000] = { 0 };
-
-	three_make();
-	stream_begin(4, 1 << 20);
-	segment(0, zeros, sizeof(zeros));
-	assert_int_equal(got.n, 1); /* not five hundred */
-	assert_int_equal(got.malformed, 1);
-	assert_string_equal(got.why, "the length before the message is shorter than a header");
-	segment(1000, three, sizeof(three));
-	assert_int_equal(got.n, 4);
-	assert_int_equal(got.malformed, 1);
-	dns_streams_done(&streams);
-}
-
-static void streams_are_bounded(void **state)
-{
-	static uint8_t big[4096] = { 0xff, 0xff };
-
-	stream_begin(4, 1 << 20);
-	for (uint64_t socket = 1; socket <= 5; socket++)
-		segment_of(socket, 0, big, 100, 100, 0);
-	assert_int_equal(streams.evicted, 1);
-	assert_int_equal(got.n, 1);
-	assert_string_equal(got.why, "too many streams at once");
-	dns_streams_done(&streams);
-
-	stream_begin(64, 10000);
-	for (uint64_t socket = 1; socket <= 20; socket++) {
-		segment_of(socket, 0, big, sizeof(big), sizeof(big), 0);
-		assert_true(streams.bytes <= 10000);
-	}
-	assert_int_equal(streams.map.count, 2);
-	assert_int_equal(got.n, 18);
-	/* One stream never holds more than the longest message and its waiting segments. */
-	for (uint32_t i = 0; i < 64; i++)
-		segment_of(1, 1u << 20 | i << 13, big, sizeof(big), sizeof(big), 0);
-	assert_true(streams.bytes <= 10000);
-	dns_streams_done(&streams);
-	assert_int_equal(streams.bytes, 0);
-}
-
 /* ---- through the tracker ---- */
 
 static void tells_one_event_a_message(void **state)
@@ -787,52 +570,6 @@ static void names_the_host_of_a_connect(void **state)
 	world_done(&w);
 }
 
-/* Two queries over TCP, cut at every byte: two events, whatever the number of frames, and a balanced ledger. */
-static void tells_messages_of_a_stream(void **state)
-{
-	uint8_t stream[256];
-	size_t n = 0, one;
-
-	m_begin(&m, 5, QUERY, 1, 0);
-	m_question(&m, "asked.example", 28);
-	for (int i = 0; i < 2; i++) {
-		stream[n++] = 0;
-		stream[n++] = (uint8_t)m.n;
-		memcpy(stream + n, m.data, m.n);
-		n += m.n;
-	}
-	one = n / 2;
-	for (size_t cut = 0; cut <= n; cut++) {
-		static struct world w;
-
-		world_init(&w);
-		for (size_t at = 0, end = cut; at < n; at = end, end = n)
-			do_packet(&w, (struct packet){ 1, 0, 53, true, true, (uint32_t)at, 0, stream + at, end - at });
-		assert_int_equal(w.n, 2);
-		for (size_t i = 0; i < 2; i++) {
-			assert_int_equal(w.seen[i].e.type, HD_DNS_QUERY);
-			assert_null(w.seen[i].e.dns.malformed);
-			assert_string_equal(w.seen[i].name, "asked.example");
-		}
-		world_balances(&w);
-		world_done(&w);
-	}
-	/* Cut off: the session's end tells what there was. */
-	for (size_t cut = 1; cut < one; cut++) {
-		static struct world w;
-
-		world_init(&w);
-		do_packet(&w, (struct packet){ 1, 0, 53, true, true, 0, 0, stream, cut });
-		assert_int_equal(w.n, 0);
-		world_balances(&w);
-		assert_int_equal(tracker_finish(w.t), 0);
-		assert_int_equal(w.n, 1);
-		assert_string_equal(w.seen[0].e.dns.malformed, "the session ended inside the message");
-		world_balances(&w);
-		world_done(&w);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -849,15 +586,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_what_was_asked, parse_setup, parse_teardown),
 		cmocka_unit_test_setup_teardown(forgets_the_least_used, parse_setup, parse_teardown),
 		cmocka_unit_test_setup_teardown(maps_v4_in_v6, parse_setup, parse_teardown),
-		cmocka_unit_test(stream_splits_anywhere),
-		cmocka_unit_test(stream_puts_in_order),
-		cmocka_unit_test(stream_passes_over_holes),
-		cmocka_unit_test(stream_tells_its_end),
-		cmocka_unit_test(stream_bears_garbage),
-		cmocka_unit_test(streams_are_bounded),
 		cmocka_unit_test(tells_one_event_a_message),
 		cmocka_unit_test(names_the_host_of_a_connect),
-		cmocka_unit_test(tells_messages_of_a_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ static int setup(void **state)
 {
 	world_init(&w);
 	do_exec(&w, "/usr/bin/agent", 0);
-	do_open(&w, "/home/me/notes", 3, 77, 500);
+	do_open(&w, "/srv/notes", 3, 77, 500);
 	w.n = 0;
 	w.kernel = (struct ledger){ 0 };
 	/* The two events above have numbers 1 and 2. */
@@ -52,7 +52,7 @@ static void merges_until_closed(void **state)
 	assert_int_equal(s->e.u.fold.operations, 6);
 	assert_int_equal(s->e.u.fold.first_ns, 10 * SECOND - 10);
 	assert_int_equal(s->e.u.fold.last_ns, 10 * SECOND + 200);
-	assert_string_equal(s->path, "/home/me/notes");
+	assert_string_equal(s->path, "/srv/notes");
 	assert_true(s->e.path.verified);
 	assert_true(s->e.h.flags & HD_F_VERIFIED);
 	assert_string_equal(s->exe, "/usr/bin/agent");
@@ -132,7 +132,7 @@ static void is_told_at_exec_and_exit(void **state)
 	do_fold(&w, HD_FILE_WRITE, 77, 500, 1, 1, 0);
 	assert_int_equal(w.n, 6);
 	assert_string_equal(world_last(&w)->exe, "/usr/bin/agent");
-	assert_string_equal(world_last(&w)->path, "/home/me/notes");
+	assert_string_equal(world_last(&w)->path, "/srv/notes");
 	balances();
 }
 
@@ -159,7 +159,7 @@ static void tells_mappings_at_once(void **state)
 	do_fold(&w, HD_FILE_WRITE, 77, 500, 0, 0, HD_FOLD_MAPPING);
 	assert_int_equal(w.n, 1);
 	assert_int_equal(world_last(&w)->e.u.fold.flags, HD_FOLD_MAPPING);
-	assert_string_equal(world_last(&w)->path, "/home/me/notes");
+	assert_string_equal(world_last(&w)->path, "/srv/notes");
 	balances();
 	/* A frame without an operation is no event. */
 	do_fold(&w, HD_FILE_WRITE, 77, 500, 0, 0, HD_FOLD_CLOSED);

@@ -47,8 +47,9 @@ static void writes_json(void **state)
 	json_init(&j, &out);
 	ledger_write(&l, &j);
 	assert_int_equal(out.failed, 0);
-	assert_string_equal(out.data, "{\"critical\":{\"process_exec\":{\"made\":1,\"delivered\":1,\"folded\":0,\"lost\":0}},"
-				      "\"bulk\":{\"file_open\":{\"made\":10,\"delivered\":6,\"folded\":3,\"lost\":1}}}");
+	assert_string_equal(out.data,
+			    "{\"critical\":{\"process_exec\":{\"made\":1,\"delivered\":1,\"folded\":0,\"lost\":0}},"
+			    "\"bulk\":{\"file_open\":{\"made\":10,\"delivered\":6,\"folded\":3,\"lost\":1}}}");
 	buf_done(&out);
 }
 
@@ -123,7 +124,8 @@ static void push_packet(void)
 		}
 		sequence += (uint32_t)n;
 	} else {
-		do_packet(&w, (struct packet){ 1, pick(3) ? 0 : 53, 53, pick(2), false, 0, 0, m.data, pick((unsigned)m.n + 1) });
+		do_packet(&w, (struct packet){ 1, pick(3) ? 0 : 53, 53, pick(2), false, 0, 0, m.data,
+					       pick((unsigned)m.n + 1) });
 	}
 }
 

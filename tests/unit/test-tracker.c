@@ -204,10 +204,10 @@ static void every_event_is_complete(void **state)
 		enum hd_type type;
 		size_t fixed;
 	} types[] = {
-		{ HD_FILE_METADATA, sizeof(struct hd_meta) },	  { HD_NETWORK_SOCKET, sizeof(struct hd_socket) },
-		{ HD_NETWORK_LISTEN, sizeof(struct hd_net) },	  { HD_NETWORK_ACCEPT, sizeof(struct hd_net) },
-		{ HD_NETWORK_CONNECT, sizeof(struct hd_net) },	  { HD_PRIVILEGE_CHANGE, sizeof(struct hd_privilege) },
-		{ HD_MEMORY_EXEC, sizeof(struct hd_memory) },	  { HD_SANDBOX_ESCAPE, sizeof(struct hd_escape) },
+		{ HD_FILE_METADATA, sizeof(struct hd_meta) },  { HD_NETWORK_SOCKET, sizeof(struct hd_socket) },
+		{ HD_NETWORK_LISTEN, sizeof(struct hd_net) },  { HD_NETWORK_ACCEPT, sizeof(struct hd_net) },
+		{ HD_NETWORK_CONNECT, sizeof(struct hd_net) }, { HD_PRIVILEGE_CHANGE, sizeof(struct hd_privilege) },
+		{ HD_MEMORY_EXEC, sizeof(struct hd_memory) },  { HD_SANDBOX_ESCAPE, sizeof(struct hd_escape) },
 	};
 
 	do_exec(&w, "/usr/bin/agent", 0);
@@ -400,8 +400,11 @@ static void finds_cgroups_by_id(void **state)
 
 static void refuses_a_missing_hierarchy(void **state)
 {
-	const struct tracker_options o = { .session = "s", .boot8 = "deadbeef", .cgroup_root = "/nonexistent/cgroup",
-					   .sink = world_sink, .context = &w };
+	const struct tracker_options o = { .session = "s",
+					   .boot8 = "deadbeef",
+					   .cgroup_root = "/nonexistent/cgroup",
+					   .sink = world_sink,
+					   .context = &w };
 	struct tracker *t = NULL;
 	struct err err = { 0 };
 

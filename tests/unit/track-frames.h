@@ -103,7 +103,7 @@ struct world {
 	struct tracker *t;
 	struct seen *seen;
 	size_t n, room;
-	int refuse; /* what the sink returns instead of taking an event */
+	int refuse;	      /* what the sink returns instead of taking an event */
 	struct ledger kernel; /* as the kernel side would count */
 	struct frame frame;
 	struct actor me;
@@ -183,7 +183,8 @@ static inline void world_init(struct world *w)
 static inline int world_push(struct world *w)
 {
 	const struct frame *f = &w->frame;
-	struct ledger_row *row = &w->kernel.rows[ledger_lane(f->h.type)][f->h.type <= HD_TYPE_EVENT_MAX ? f->h.type : 0];
+	struct ledger_row *row =
+	    &w->kernel.rows[ledger_lane(f->h.type)][f->h.type <= HD_TYPE_EVENT_MAX ? f->h.type : 0];
 	bool fold = f->h.type == HD_FILE_READ || f->h.type == HD_FILE_WRITE;
 	uint64_t operations = fold && f->fold.operations ? f->fold.operations : 1;
 
