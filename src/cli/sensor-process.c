@@ -119,7 +119,8 @@ _Noreturn void sensor_process(const struct sensor_process_options *options, int 
 		_exit(0);
 	uint32_t pid = (uint32_t)message.value;
 	const char *cgroup = *message.text ? message.text : NULL;
-	if (observer_begin(o, cgroup, true, &pid, 1, &err) < 0)
+	/* A process in the cgroup is found there; each look for one costs time before the start. */
+	if (observer_begin(o, cgroup, true, cgroup ? NULL : &pid, cgroup ? 0 : 1, &err) < 0)
 		fail(fd, &err);
 	(void)control_send(fd, CONTROL_FOLLOWING, 0, NULL);
 	int code = observer_run(o);
