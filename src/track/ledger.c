@@ -7,14 +7,11 @@
 enum hd_lane ledger_lane(enum hd_type type)
 {
 	switch (type) {
-	/* What a workload can make by the hundred thousand a second without starting or reaching anything. */
+	/* What a workload makes by the hundred thousand a second. */
 	case HD_FILE_WRITE:
 	case HD_FILE_READ:
 	case HD_FILE_METADATA:
 	case HD_FILE_OPEN:
-	case HD_NETWORK_SOCKET:
-	case HD_DNS_QUERY:
-	case HD_DNS_RESPONSE:
 	case HD_FILE_NAME:
 		return HD_LANE_BULK;
 	default:

@@ -67,8 +67,10 @@ struct process *process_get(struct process_table *t, const struct hd_header *h)
 		list_remove(&p->age);
 		list_append(&t->live, &p->age);
 	}
-	p->ppid = h->ppid;
-	memcpy(p->comm, h->comm, sizeof(p->comm));
+	if (h->ppid)
+		p->ppid = h->ppid;
+	if (h->comm[0])
+		memcpy(p->comm, h->comm, sizeof(p->comm));
 	return p;
 }
 

@@ -32,7 +32,7 @@
 struct tracker {
 	struct tracker_options options;
 	char boot8[9];
-	uint16_t dns_ports[HD_MAX_DNS_PORTS + 1];
+	uint16_t dns_ports[HD_MAX_DNS_PORTS + 3]; /* 53, those asked for (maybe 53 again), 0 */
 	uint64_t sequence;
 	uint64_t malformed;
 	uint64_t out_of_memory;
@@ -99,9 +99,13 @@ static void tell(struct tracker *t, struct event *e, const struct shared_path *e
 		t->sequence--;
 }
 
-/* Tells the event of the frame in hand. */
+/* Tells the event of the frame in hand. One made outside its process's context may lack the process's name. */
 static void tell_frame(struct tracker *t, struct event *e, struct process *p)
 {
+	if (p && !e->h.comm[0])
+		memcpy(e->h.comm, p->comm, sizeof(e->h.comm));
+	if (p && !e->h.ppid)
+		e->h.ppid = p->ppid;
 	tell(t, e, p ? process_exe(p, e->h.image) : NULL);
 }
 
@@ -545,8 +549,8 @@ int tracker_new(const struct tracker_options *options, struct tracker **ret, str
 	t->options = *options;
 	(void)snprintf(t->boot8, sizeof(t->boot8), "%s", options->boot8);
 	t->dns_ports[0] = 53;
-	for (unsigned i = 0; options->dns_ports && i < HD_MAX_DNS_PORTS && options->dns_ports[i]; i++)
-		t->dns_ports[i] = options->dns_ports[i];
+	for (unsigned i = 0; options->dns_ports && i <= HD_MAX_DNS_PORTS && options->dns_ports[i]; i++)
+		t->dns_ports[i + 1] = options->dns_ports[i];
 	process_table_init(&t->processes, PROCESS_TABLE_CAP);
 	file_names_init(&t->files, FILE_NAMES_CAP, FILE_NAMES_BYTES_CAP);
 	fold_table_init(&t->folds, FOLD_TABLE_CAP);

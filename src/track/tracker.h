@@ -27,7 +27,7 @@ struct tracker_options {
 	int64_t time_offset_ns;	   /* CLOCK_REALTIME minus CLOCK_BOOTTIME, at session start */
 	const char *cgroup_root;   /* mount of the v2 hierarchy, or NULL: no cgroup paths */
 	uint64_t fold_ns;	   /* how long a fold may wait; 1 s in production */
-	const uint16_t *dns_ports; /* 0 ends the list; NULL: 53 */
+	const uint16_t *dns_ports; /* besides 53; 0 ends the list; NULL: none */
 	tracker_sink sink;
 	void *context;
 };

@@ -9,7 +9,9 @@ static void knows_lanes(void **state)
 	assert_int_equal(ledger_lane(HD_NETWORK_CONNECT), HD_LANE_CRITICAL);
 	assert_int_equal(ledger_lane(HD_PRIVILEGE_CHANGE), HD_LANE_CRITICAL);
 	assert_int_equal(ledger_lane(HD_SANDBOX_ESCAPE), HD_LANE_CRITICAL);
+	assert_int_equal(ledger_lane(HD_DNS_QUERY), HD_LANE_CRITICAL);
 	assert_int_equal(ledger_lane(HD_FILE_OPEN), HD_LANE_BULK);
+	assert_int_equal(ledger_lane(HD_FILE_METADATA), HD_LANE_BULK);
 	assert_int_equal(ledger_lane(HD_FILE_READ), HD_LANE_BULK);
 	assert_int_equal(ledger_lane(HD_FILE_WRITE), HD_LANE_BULK);
 }

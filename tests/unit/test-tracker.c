@@ -175,7 +175,13 @@ static void remembers_former_images(void **state)
 
 static void learns_what_ran_before(void **state)
 {
-	assert_int_equal(tracker_seed(w.t, 100, 5000, 1, BYTES("agent"), BYTES("/opt/agent")), 0);
+	assert_int_equal(tracker_seed(w.t, 100, 5000, 42, BYTES("seeded"), BYTES("/opt/agent")), 0);
+	frame_begin(&w.frame, &w.me, HD_NETWORK_SOCKET, sizeof(struct hd_socket));
+	w.frame.h.ppid = 0;
+	memset(w.frame.h.comm, 0, sizeof(w.frame.h.comm));
+	assert_int_equal(world_push(&w), 0);
+	assert_int_equal(world_last(&w)->e.h.ppid, 42);
+	assert_string_equal(world_last(&w)->e.h.comm, "seeded");
 	do_open(&w, "/etc/hosts", 3, 0, 1);
 	assert_string_equal(world_last(&w)->exe, "/opt/agent");
 	assert_int_equal(tracker_seed(w.t, 101, 5000, 1, BYTES_NONE, BYTES_NONE), 0);
@@ -188,7 +194,7 @@ static void learns_what_ran_before(void **state)
 	frame_path(&w.frame, HD_I_EXE, "/usr/sbin/daemon");
 	frame_item(&w.frame, HD_I_ARGS, 0, "daemon\0-f", 10);
 	assert_int_equal(world_push(&w), 0);
-	assert_int_equal(w.n, 2); /* a seed is no event */
+	assert_int_equal(w.n, 3); /* a seed is no event */
 	do_open(&w, "/etc/hosts", 3, 0, 1);
 	assert_string_equal(world_last(&w)->exe, "/usr/sbin/daemon");
 	do_fork(&w, 103, 7000, false);

@@ -155,7 +155,7 @@ static inline int world_sink(void *context, const struct event *e)
 
 static inline void world_init_at(struct world *w, const char *cgroup_root)
 {
-	static const uint16_t ports[] = { 53, 5353, 0 };
+	static const uint16_t ports[] = { 5353, 0 };
 	struct tracker_options o = {
 		.session = "01890000-0000-7000-8000-000000000000",
 		.boot8 = "deadbeef",
