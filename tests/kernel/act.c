@@ -23,6 +23,8 @@
 
 const char *act_self, *act_base;
 unsigned act_dns_port = 53;
+pid_t act_outsider;
+const char *act_outsider_mark = "";
 long act_uid = -1, act_gid = -1;
 int act_status;
 

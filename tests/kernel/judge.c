@@ -23,6 +23,8 @@ struct run {
 	char base[256]; /* scratch directory of all runs */
 	char facts[320], json[320], complaints[320], work[320];
 	unsigned dns_port;
+	pid_t outsider; /* waits outside until the workload takes it in */
+	char mark[400]; /* the file that it makes then */
 };
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
@@ -66,10 +68,37 @@ static pid_t neighbour_start(void)
 	}
 }
 
+static bool in_workload(void)
+{
+	char text[4096];
+	int fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, "0::/heddle/") != NULL;
+}
+
+/* Waits until the workload has moved it into its cgroup, and then makes its file. */
+static pid_t outsider_start(const char *mark)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, "outsider");
+	while (!in_workload())
+		(void)usleep(5000);
+	(void)close(open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	_exit(0);
+}
+
 static void exec_heddle(const struct run *r, const char *family, const char *option, int out)
 {
-	const char *argv[24];
-	char port[16];
+	const char *argv[32];
+	char port[16], outsider[16];
 	size_t n = 0;
 	int err = open(r->complaints, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -96,6 +125,11 @@ static void exec_heddle(const struct run *r, const char *family, const char *opt
 	argv[n++] = r->work;
 	argv[n++] = "--dns-port";
 	argv[n++] = port;
+	(void)snprintf(outsider, sizeof(outsider), "%d", r->outsider);
+	argv[n++] = "--outsider";
+	argv[n++] = outsider;
+	argv[n++] = "--outsider-mark";
+	argv[n++] = r->mark;
 	argv[n++] = "--act";
 	argv[n++] = family;
 	argv[n] = NULL;
@@ -179,6 +213,8 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 	(void)snprintf(r->work, sizeof(r->work), "%s/work", r->base);
 	/* Before the pipe is made, so that it does not keep the pipe open. */
 	neighbour = neighbour_start();
+	(void)snprintf(r->mark, sizeof(r->mark), "%s/%s.mark", r->base, family->name);
+	r->outsider = outsider_start(r->mark);
 	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
 		tap(false, family->name, strerror(errno), NULL);
 		return;
@@ -192,6 +228,8 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 	(void)close(pipes[0]);
 	(void)kill(neighbour, SIGKILL);
 	(void)waitpid(neighbour, NULL, 0);
+	(void)kill(r->outsider, SIGKILL);
+	(void)waitpid(r->outsider, NULL, 0);
 	if (!in_time || status < 0)
 		(void)snprintf(why, sizeof(why), "not done within %u seconds", r->options->limit);
 	else if (status != 0)

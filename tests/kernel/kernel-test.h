@@ -78,11 +78,13 @@ int wait_for(pid_t pid);
 void write_file(const char *path, const char *text); /* without O_CREAT; errno as it came */
 void loopback_up(void);
 
-extern const char *act_self;  /* this program, as the kernel names it */
-extern const char *act_base;  /* scratch directory of the run */
-extern unsigned act_dns_port; /* where the judge's DNS server listens on 127.0.0.1 */
-extern long act_uid, act_gid; /* in a user namespace: what the initial one shows; -1: ask */
-extern int act_status;	      /* of the last in_child */
+extern const char *act_self;	      /* this program, as the kernel names it */
+extern const char *act_base;	      /* scratch directory of the run */
+extern unsigned act_dns_port;	      /* where the judge's DNS server listens on 127.0.0.1 */
+extern pid_t act_outsider;	      /* a process of the judge's that waits to be taken into the workload; 0: none */
+extern const char *act_outsider_mark; /* the file that it makes then */
+extern long act_uid, act_gid;	      /* in a user namespace: what the initial one shows; -1: ask */
+extern int act_status;		      /* of the last in_child */
 
 int act_list(void);
 int act_run(const char *name); /* a family, or family/case */

@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 /* In the order in which they run. */
-#define FAMILIES(X) \
-	X(exec) X(fork) X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory)
+#define FAMILIES(X)                                                                                                    \
+	X(exec)                                                                                                        \
+	X(fork) X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container)    \
+	    X(scope) X(via) X(hostile)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
@@ -23,7 +25,20 @@ static const char usage[] =
     "       kernel-test [--base DIR] --act FAMILY[/CASE]      the calls alone, with what must be seen\n"
     "       kernel-test --check FACTS JSON                    judge files that --keep has left\n";
 
-enum { OPT_LIST = 1, OPT_ACT, OPT_BASE, OPT_HEDDLE, OPT_ONLY, OPT_TIER, OPT_LIMIT, OPT_DNS, OPT_KEEP, OPT_CHECK };
+enum {
+	OPT_LIST = 1,
+	OPT_ACT,
+	OPT_BASE,
+	OPT_HEDDLE,
+	OPT_ONLY,
+	OPT_TIER,
+	OPT_LIMIT,
+	OPT_DNS,
+	OPT_KEEP,
+	OPT_CHECK,
+	OPT_OUTSIDER,
+	OPT_MARK
+};
 
 static const struct option options_table[] = {
 	{ "list", no_argument, NULL, OPT_LIST },
@@ -36,6 +51,8 @@ static const struct option options_table[] = {
 	{ "dns-port", required_argument, NULL, OPT_DNS },
 	{ "keep", required_argument, NULL, OPT_KEEP },
 	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "outsider", required_argument, NULL, OPT_OUTSIDER },
+	{ "outsider-mark", required_argument, NULL, OPT_MARK },
 	{ 0 },
 };
 
@@ -77,6 +94,12 @@ static bool parse(int argc, char **argv, struct arguments *ret)
 			break;
 		case OPT_KEEP:
 			ret->judge.keep = optarg;
+			break;
+		case OPT_OUTSIDER:
+			act_outsider = (pid_t)strtol(optarg, NULL, 10);
+			break;
+		case OPT_MARK:
+			act_outsider_mark = optarg;
 			break;
 		case OPT_CHECK:
 			ret->check = optarg;
