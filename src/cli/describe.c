@@ -447,7 +447,9 @@ const char *describe_duration(int64_t ns, char ret[DESCRIBE_DURATION_MAX])
 {
 	int64_t ms = ns < 0 ? 0 : ns / 1000000, s = ms / 1000;
 
-	if (ms < 1000)
+	if (ms == 0)
+		(void)snprintf(ret, DESCRIBE_DURATION_MAX, "<1 ms");
+	else if (ms < 1000)
 		(void)snprintf(ret, DESCRIBE_DURATION_MAX, "%d ms", (int)ms);
 	else if (s < 10)
 		(void)snprintf(ret, DESCRIBE_DURATION_MAX, "%.2f s", (double)ms / 1000);

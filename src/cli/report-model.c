@@ -79,6 +79,7 @@ struct report *report_new(const struct store_session *session)
 	r->listening = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
 	r->local_sockets = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
 	r->failed_execs = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
+	r->started = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
 	r->gaps = KEYED_INIT(struct report_gap, GAPS_MAX, NULL);
 	r->by_pid = MAP_INIT(PROCESSES_MAX);
 	return r;
@@ -90,7 +91,7 @@ void report_free(struct report *r)
 		return;
 	struct keyed *all[] = { &r->processes,	  &r->escapes,	     &r->privileges, &r->memory,    &r->hosts,
 				&r->names,	  &r->files,	     &r->failed_opens, &r->open_errors, &r->listening,
-				&r->local_sockets, &r->failed_execs, &r->gaps };
+				&r->local_sockets, &r->failed_execs, &r->started, &r->gaps };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		keyed_done(all[i]);
@@ -194,16 +195,30 @@ static void count_with_error(struct keyed *k, const struct line *l, struct bytes
 	buf_done(&key);
 }
 
-static void take_exec(struct report *r, const struct line *l, struct report_process *p)
+/* After the last slash. */
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void take_exec(struct report *r, const struct line *l, struct report_process *p, int64_t time_ns)
 {
 	struct buf command = BUF_INIT(1 << 20);
+	struct bytes path = line_text(l, "path");
 
 	if (bytes_set(line_text(l, "error"))) {
-		count_with_error(&r->failed_execs, l, line_text(l, "path"));
+		count_with_error(&r->failed_execs, l, path);
 		return;
 	}
+	if (bytes_set(path))
+		count(&r->started, base_of(path.data), strlen(base_of(path.data)), 1, false, BYTES_NONE);
 	if (!p)
 		return;
+	/* The first command of `run` waits at a gate until it is followed: for people it starts with its exec. */
+	if (p->start_ns == time_ns)
+		p->before = false;
 	p->execs++;
 	describe_command(line_get(l, "args"), &command);
 	if (!command.failed && command.length > 0)
@@ -437,7 +452,7 @@ static void take_event(struct report *r, unsigned type, const struct line *l, st
 	r->failed[type] += bytes_set(line_text(l, "error"));
 	switch (type) {
 	case HD_PROCESS_EXEC:
-		take_exec(r, l, p);
+		take_exec(r, l, p, time_ns);
 		break;
 	case HD_PROCESS_FORK:
 		take_fork(r, l, p, time_ns);
@@ -523,6 +538,14 @@ void report_finish(struct report *r)
 	keyed_sort(&r->open_errors, by_count);
 	keyed_sort(&r->failed_execs, by_count);
 	keyed_sort(&r->local_sockets, by_count);
+}
+
+bool report_path_search(const struct report *r, const struct report_count *failed_exec)
+{
+	const char *path = failed_exec->detail;
+
+	return path && strncmp(failed_exec->key, "ENOENT ", 7) == 0 &&
+	       keyed_find(&r->started, base_of(path), strlen(base_of(path)));
 }
 
 struct report_process *report_walk(const struct report *r, struct report_process *p, unsigned *depth)

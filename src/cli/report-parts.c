@@ -86,18 +86,21 @@ static void put_process(struct table *t, struct page *page, const struct report_
 static void put_failed_execs(struct page *p)
 {
 	const struct keyed *k = &p->r->failed_execs;
+	uint64_t n = 0;
 
-	for (size_t i = 0; i < MIN(k->n, (size_t)COUNTS_SHOWN); i++) {
+	for (size_t i = 0; i < k->n; i++) {
 		const struct report_count *c = k->list[i];
 		char text[1024];
 
+		if (report_path_search(p->r, c) || n++ >= COUNTS_SHOWN)
+			continue;
 		/* The key is the error, a space and the path. */
 		(void)snprintf(text, sizeof(text), "%.*s: could not start %.900s%s", (int)strcspn(c->key, " "), c->key,
 			       c->detail ? c->detail : "?", c->count > 1 ? ", several times" : "");
 		buf_adds(p->out, "  ");
 		page_wrap(p, TERM_YELLOW, text, 2, 4);
 	}
-	page_more(p, k->n > COUNTS_SHOWN ? k->n - COUNTS_SHOWN : 0, "that could not be started");
+	page_more(p, n > COUNTS_SHOWN ? n - COUNTS_SHOWN : 0, "that could not be started");
 }
 
 void page_processes(struct page *p)

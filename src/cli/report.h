@@ -69,7 +69,7 @@ struct report {
 	uint64_t events[HD_TYPE_EVENT_MAX + 1], failed[HD_TYPE_EVENT_MAX + 1]; /* by enum hd_type */
 	uint64_t changes[HD_META_MAX];                                        /* by enum hd_metadata, successful */
 	struct keyed processes, escapes, privileges, memory, hosts, names, files, failed_opens, open_errors, listening,
-		local_sockets, failed_execs, gaps;
+		local_sockets, failed_execs, started, gaps; /* started: names of programs that could be */
 	struct map by_pid;             /* pid -> its latest process */
 	struct report_process *first_root, *last_root;
 	struct report_process *peak;   /* with the largest max_rss_bytes, or NULL */
@@ -89,6 +89,8 @@ void report_finish(struct report *r);
 
 /* Next process of the tree, parents first; start with NULL. *depth is its own, from 0. */
 struct report_process *report_walk(const struct report *r, struct report_process *p, unsigned *depth);
+/* True for a failed exec that was a step along PATH: the same name was found elsewhere. */
+bool report_path_search(const struct report *r, const struct report_count *failed_exec);
 /* When the session ended, or what it got to. */
 int64_t report_end_ns(const struct report *r);
 

@@ -115,7 +115,11 @@ static void the_tree_has_parents_times_and_ends(void **state)
 		event(r, 402 + pid, "process_exit", pid, 10, ",\"exit_code\":0,\"duration_ns\":2000000");
 	}
 	event(r, 500, "process_exec", 10, 9, ",\"path\":\"/no/such\",\"args\":[\"such\"],\"error\":\"ENOENT\"");
+	/* A search along PATH is no failure of its own. */
+	event(r, 510, "process_exec", 10, 9, ",\"path\":\"/a/tool\",\"args\":[\"tool\"],\"error\":\"ENOENT\"");
+	event(r, 511, "process_exec", 24, 10, ",\"path\":\"/b/tool\",\"args\":[\"true\"]");
 	_cleanup_free_ char *page = text(r, 80);
+	hasnt(page, "/a/tool");
 	has(page, "Processes  8\n");
 	has(page, "  +0.000             -  agent\n");
 	has(page, "  +0.100  200 ms     2  ├─ sh -c 'x y'\n");

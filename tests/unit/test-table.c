@@ -121,7 +121,7 @@ static void numbers_for_people(void **state)
 	assert_string_equal(describe_number(999, text), "999");
 	assert_string_equal(describe_number(1000, text), "1,000");
 	assert_string_equal(describe_number(UINT64_MAX, text), "18,446,744,073,709,551,615");
-	assert_string_equal(describe_duration(-5, text), "0 ms");
+	assert_string_equal(describe_duration(-5, text), "<1 ms");
 	assert_string_equal(describe_duration(999999999, text), "999 ms");
 	assert_string_equal(describe_duration(1500000000, text), "1.50 s");
 	assert_string_equal(describe_duration(200000000000, text), "3 m 20 s");
