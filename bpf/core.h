@@ -73,11 +73,14 @@ struct {
 } bulk SEC(".maps");
 
 /* What the sensor keeps of a task: filled in the fork hook from the parent, so that descent is membership. */
+#define STATE_GROUPS 63
 struct task_state {
 	__u32 member;
 	__u32 counted;      /* in stray_tasks */
 	__u64 cred;         /* address of the cred that `creds` was read from */
 	struct hd_creds creds;
+	__u32 groups_n;
+	__u32 groups[STATE_GROUPS];
 };
 
 struct {
@@ -339,18 +342,24 @@ INLINE void item_kernel(struct slot *s, __u16 kind, const void *from, __u64 leng
 		}                                                                             \
 	})
 
-/* The caller's string, up to PATH_MAX: unverified by nature. */
-INLINE void item_user_string(struct slot *s, __u16 kind, const void *from)
+/* The caller's string, up to PATH_MAX: unverified by nature. Its first byte, or -1 when it can't be read: then no item. */
+INLINE int item_user_string(struct slot *s, __u16 kind, const void *from)
 {
+	struct hd_header *h = (struct hd_header *)s->frame;
 	__u32 at = item_open(s, kind);
+	char *to;
 	long n;
 
 	if (!at || at > FRAME_BYTES - HD_PATH_MAX - FRAME_SLACK)
-		return;
-	n = bpf_probe_read_user_str((void *)s->frame + at + sizeof(struct hd_item), HD_PATH_MAX, from);
-	if (n <= 0)
-		n = 1;
+		return -1;
+	to = (void *)s->frame + at + sizeof(struct hd_item);
+	n = bpf_probe_read_user_str(to, HD_PATH_MAX, from);
+	if (n <= 0) {
+		h->size = at;
+		return -1;
+	}
 	item_close(s, at, (n - 1) & (HD_PATH_MAX - 1), 0);
+	return (unsigned char)*to;
 }
 
 INLINE void item_kernel_string(struct slot *s, __u16 kind, const void *from)
@@ -405,6 +414,20 @@ INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 	c->a[3] = regs->r10;
 	c->a[4] = regs->r8;
 	c->a[5] = regs->r9;
+}
+
+/* For hooks inside a call: which one the current task is in, from its saved registers. */
+INLINE void frame_current_call(struct hd_header *h)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current_trusted());
+	__u32 number;
+
+	number = KREAD(regs, orig_ax);
+	if (call_is_compat()) {
+		h->via = HD_VIA_COMPAT;
+		number = cfg_compat_number[number & 511];
+	}
+	h->syscall = number > 511 ? HD_NO_SYSCALL : number;
 }
 
 INLINE void frame_call(struct hd_header *h, const struct call *c)

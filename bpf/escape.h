@@ -257,10 +257,8 @@ INLINE void escape_names(struct slot *s, struct hd_escape *e, int target_dirfd, 
 			 const void *second)
 {
 	e->target_kind = HD_TGT_PATH;
-	if (target) {
-		item_user_string(s, HD_I_TARGET_NAME, target);
-		item_base(s, HD_I_BASE, target_dirfd);
-	}
+	if (target)
+		item_user_path(s, HD_I_TARGET_NAME, HD_I_BASE, target_dirfd, target);
 	if (first)
 		item_user_string(s, HD_I_NAME, first);
 	if (second)
@@ -334,7 +332,8 @@ INLINE __u32 category_of_call(const struct call *c)
 	case NR_pidfd_getfd:
 		return HD_ESC_PTRACE;
 	case NR_seccomp:
-		return c->a[0] <= 1 ? HD_ESC_SECCOMP : 0;
+		/* 2 and 3 only ask what there is. */
+		return c->a[0] != 2 && c->a[0] != 3 ? HD_ESC_SECCOMP : 0;
 	case NR_prctl:
 		return c->a[0] == PR_SET_SECCOMP ? HD_ESC_SECCOMP : 0;
 	case NR_unshare:
@@ -381,8 +380,7 @@ INLINE void escape_target(struct slot *s, struct hd_escape *e, const struct call
 			item_path(s, HD_I_TARGET_PATH, KREAD(fs, root.mnt), KREAD(fs, root.dentry));
 		} else {
 			e->h.flags = 0;
-			item_user_string(s, HD_I_TARGET_NAME, (void *)c->a[0]);
-			item_cwd(s, HD_I_BASE);
+			item_user_path(s, HD_I_TARGET_NAME, HD_I_BASE, AT_FDCWD, (void *)c->a[0]);
 		}
 		break;
 	case NR_finit_module:

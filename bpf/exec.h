@@ -84,8 +84,7 @@ int BPF_PROG(on_exec_exit, struct pt_regs *regs, long ret)
 	x->inode = 0;
 	x->dev = 0;
 	x->pad0 = 0;
-	item_user_string(s, HD_I_NAME, (void *)(at ? c.a[1] : c.a[0]));
-	item_base(s, HD_I_BASE, at ? c.a[0] : AT_FDCWD);
+	item_user_path(s, HD_I_NAME, HD_I_BASE, at ? c.a[0] : AT_FDCWD, (void *)(at ? c.a[1] : c.a[0]));
 	item_cwd(s, HD_I_CWD);
 	item_caller_args(s, x, at ? c.a[2] : c.a[1], c.via == HD_VIA_COMPAT);
 	frame_submit(s, HD_LANE_CRITICAL);

@@ -98,7 +98,7 @@ INLINE bool open_succeeded(struct slot *s, const struct call *c, struct hd_open 
 	kernel_flags = KREAD(file, f_flags);
 	/* The kernel drops the creation flags from f_flags; those are the call's registers' word. */
 	if (c->number == NR_openat2)
-		o->flags = kernel_flags | (o->flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC));
+		o->flags = (kernel_flags & ~O_LARGEFILE) | (o->flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_LARGEFILE));
 	o->h.flags |= HD_F_VERIFIED;
 	o->inode = obj->inode;
 	o->dev = obj->dev;
@@ -131,10 +131,8 @@ int BPF_PROG(on_open, struct pt_regs *regs, long ret)
 	open_asked(&c, o, &dirfd, &name);
 	if (ret >= 0)
 		named = open_succeeded(s, &c, o, &obj);
-	if (!named && name) {
-		item_user_string(s, HD_I_NAME, name);
-		item_base(s, HD_I_BASE, dirfd);
-	}
+	if (!named && name)
+		item_user_path(s, HD_I_NAME, HD_I_BASE, dirfd, name);
 	count_made(s, HD_FILE_OPEN, 1);
 	if (frame_submit_n(s, HD_LANE_BULK, 1, false) && named && o->file_id)
 		open_name_file((struct file *)o->file_id, &obj);

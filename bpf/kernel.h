@@ -419,6 +419,7 @@ struct signal_struct___quick {
 #define O_EXCL 0200
 #define O_NOCTTY 0400
 #define O_TRUNC 01000
+#define O_LARGEFILE 0100000
 #define O_PATH 010000000
 #define AT_FDCWD -100
 #define AT_EMPTY_PATH 0x1000

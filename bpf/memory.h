@@ -34,12 +34,14 @@ static long vma_look(struct task_struct *task, struct vm_area_struct *vma, struc
 }
 
 /*
- * Mappings of files that are or were writable, by process and file: what makes a later PROT_EXEC of the same file
- * "once writable" though nothing in the mapping tells any more.
+ * What was writable once and may be made executable later, when nothing in the mapping tells any more: a file that
+ * was mapped shared and writable (by inode), and a private mapping that was writable (by address).
  */
 struct writable_key {
-	__u64 mm;
-	__u64 inode;
+	__u64 start_ns; /* the process, and the image within it */
+	__u64 what;
+	__u32 image;
+	__u32 by_address;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -48,19 +50,44 @@ struct {
 	__type(value, __u64);
 } writable SEC(".maps");
 
-INLINE void writable_note(struct file *file)
+INLINE void writable_key(struct writable_key *k, __u64 what, bool by_address)
 {
-	struct writable_key k = { (__u64)current_task()->mm, (__u64)KREAD(file, f_inode) };
+	struct task_struct *t = current_task();
+
+	k->start_ns = KREAD(t, group_leader, start_boottime);
+	k->what = what;
+	k->image = t->self_exec_id;
+	k->by_address = by_address;
+}
+
+INLINE void writable_note(__u64 what, bool by_address)
+{
+	struct writable_key k;
 	__u64 one = 1;
 
+	writable_key(&k, what, by_address);
 	bpf_map_update_elem(&writable, &k, &one, BPF_ANY);
 }
 
-INLINE bool writable_known(struct file *file)
+INLINE bool writable_known(__u64 what, bool by_address)
 {
-	struct writable_key k = { (__u64)current_task()->mm, (__u64)KREAD(file, f_inode) };
+	struct writable_key k;
 
+	writable_key(&k, what, by_address);
 	return bpf_map_lookup_elem(&writable, &k) != NULL;
+}
+
+INLINE void writable_forget(__u64 address)
+{
+	struct writable_key k;
+
+	writable_key(&k, address, true);
+	bpf_map_delete_elem(&writable, &k);
+}
+
+INLINE __u64 file_inode_number(struct file *file)
+{
+	return KREAD(file, f_inode, i_ino);
 }
 
 INLINE __u32 backing_of(const struct vma_view *v, const struct call *c, struct object *o, bool *memfd)
@@ -120,7 +147,7 @@ INLINE void memory_emit(struct slot *s, const struct call *c, __u64 address, __u
 	struct object o = {};
 	struct hd_memory *m;
 	__u32 backing = HD_BACK_UNKNOWN, reason = HD_MEM_ANONYMOUS_EXEC;
-	bool memfd = false, known = false;
+	bool memfd = false, known = false, was = false;
 
 	if (c->result >= 0 || c->result < -4095) {
 		bpf_find_vma(current_trusted(), address, vma_look, &v, 0);
@@ -128,7 +155,10 @@ INLINE void memory_emit(struct slot *s, const struct call *c, __u64 address, __u
 	}
 	if (known) {
 		backing = backing_of(&v, c, &o, &memfd);
-		reason = reason_of(backing, &v, v.file && backing == HD_BACK_FILE && writable_known(v.file));
+		if (v.file && backing == HD_BACK_FILE)
+			was = writable_known(file_inode_number(v.file), false) ||
+			      (c->number != NR_mmap && writable_known(v.start, true));
+		reason = reason_of(backing, &v, was);
 		if (!reason)
 			return;
 	} else if (c->number == NR_mmap) {
@@ -190,10 +220,12 @@ INLINE void mapping_note(struct slot *s, const struct call *c, __u64 address)
 	file = v.file;
 	if (!v.found || !file)
 		return;
-	writable_note(file);
-	if (v.flags & VM_SHARED) {
+	if (!(v.flags & VM_SHARED)) {
+		writable_note(v.start, true);
+	} else {
 		char name[6] = {};
 
+		writable_note(file_inode_number(file), false);
 		bpf_probe_read_kernel(name, 6, KREAD(file, f_path.dentry, d_name.name));
 		/* Memory that only looks like a file is none. */
 		if (__builtin_memcmp(name, "dev/ze", 6) && __builtin_memcmp(name, "SYSV00", 6))
@@ -216,8 +248,12 @@ int BPF_PROG(on_memory, struct pt_regs *regs, long ret)
 	prot = c.a[2];
 	switch (c.number) {
 	case NR_mmap:
-		if (prot & PROT_WRITE && !failed && !(c.a[3] & MAP_ANONYMOUS))
-			mapping_note(s, &c, ret);
+		if (!failed && !(c.a[3] & MAP_ANONYMOUS)) {
+			if (prot & PROT_WRITE)
+				mapping_note(s, &c, ret);
+			else
+				writable_forget(ret);
+		}
 		if (prot & PROT_EXEC)
 			memory_emit(s, &c, failed ? c.a[0] : (__u64)ret, c.a[1], prot);
 		break;

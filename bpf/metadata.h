@@ -308,15 +308,12 @@ INLINE bool meta_seen(struct slot *s, struct hd_meta *h, const struct meta_call 
 
 INLINE void meta_by_name(struct slot *s, const struct meta_call *m)
 {
-	if (m->name) {
+	if (m->name_is_text)
 		item_user_string(s, HD_I_NAME, m->name);
-		if (!m->name_is_text)
-			item_base(s, HD_I_BASE, m->dir);
-	}
-	if (m->name2) {
-		item_user_string(s, HD_I_NAME2, m->name2);
-		item_base(s, HD_I_BASE2, m->dir2);
-	}
+	else if (m->name)
+		item_user_path(s, HD_I_NAME, HD_I_BASE, m->dir, m->name);
+	if (m->name2)
+		item_user_path(s, HD_I_NAME2, HD_I_BASE2, m->dir2, m->name2);
 }
 
 INLINE bool meta_by_fd(struct slot *s, struct hd_meta *h, int fd)

@@ -158,13 +158,21 @@ INLINE bool item_netlink(struct slot *s, __u16 kind, struct sock *sk, bool remot
 	return true;
 }
 
-/* The caller's sockaddr: what it asked for. */
+/* The caller's sockaddr: what it asked for. The name of a unix socket goes out as a path of the caller's. */
 INLINE void item_user_address(struct slot *s, __u16 kind, const void *from, __u64 bytes)
 {
+	struct {
+		__u16 family;
+		char first;
+	} __attribute__((packed)) head = {};
 	__u32 at;
 
-	if (!from || !bytes)
+	if (!from || bytes < 2)
 		return;
+	if (bytes > 2 && !bpf_probe_read_user(&head, sizeof(head), from) && head.family == AF_UNIX && head.first) {
+		item_user_path(s, HD_I_NAME, HD_I_BASE, AT_FDCWD, from + 2);
+		return;
+	}
 	at = item_open(s, kind);
 	if (!at || at > FRAME_BYTES - FRAME_SLACK)
 		return;
@@ -404,12 +412,17 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 	n = net_begin(s, HD_NETWORK_LISTEN, &c, sock, sk);
 	if (c.number == NR_bind) {
 		/* Binding a datagram socket is all it takes to receive. */
-		if (ret || n->socket_type != SOCK_DGRAM ||
+		if (n->socket_type != SOCK_DGRAM ||
 		    (n->family != AF_INET && n->family != AF_INET6 && n->family != AF_UNIX))
 			return 0;
 		n->flags = HD_NET_BIND;
 	} else {
 		n->backlog = c.a[1];
+	}
+	if (ret && c.number == NR_bind) {
+		item_user_address(s, HD_I_SOCKADDR2, (void *)c.a[1], c.a[2]);
+		frame_submit(s, HD_LANE_CRITICAL);
+		return 0;
 	}
 	n->h.flags |= HD_F_VERIFIED;
 	if (n->family == AF_UNIX)

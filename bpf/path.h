@@ -142,11 +142,18 @@ INLINE void item_cwd(struct slot *s, __u16 kind)
 		item_path(s, kind, KREAD(fs, pwd.mnt), KREAD(fs, pwd.dentry));
 }
 
-/* What a relative name of the caller is relative to: dirfd's directory or the working directory. */
-INLINE void item_base(struct slot *s, __u16 kind, int dirfd)
+/* What the caller's name is relative to: dirfd's directory, the working directory, or a root that chroot has set. */
+INLINE void item_base(struct slot *s, __u16 kind, int dirfd, int first)
 {
+	struct fs_struct *fs;
 	struct file *dir;
 
+	if (first == '/') {
+		fs = KREAD(current_task(), fs);
+		if (fs)
+			item_path(s, kind, KREAD(fs, root.mnt), KREAD(fs, root.dentry));
+		return;
+	}
 	if (dirfd == AT_FDCWD) {
 		item_cwd(s, kind);
 		return;
@@ -154,6 +161,15 @@ INLINE void item_base(struct slot *s, __u16 kind, int dirfd)
 	dir = fd_file(dirfd);
 	if (dir)
 		item_file_path(s, kind, dir);
+}
+
+/* A name of the caller with what it is relative to; nothing at all where it can't be read. */
+INLINE void item_user_path(struct slot *s, __u16 kind, __u16 base_kind, int dirfd, const void *name)
+{
+	int first = item_user_string(s, kind, name);
+
+	if (first >= 0)
+		item_base(s, base_kind, dirfd, first);
 }
 
 #endif

@@ -86,9 +86,11 @@ INLINE void asked(struct hd_privilege *p, const struct call *c)
 
 	switch (c->number) {
 	case NR_setuid:
+		asked_id(p, HD_CRED_UID, &a->uid, c->a[0]);
 		asked_id(p, HD_CRED_EUID, &a->euid, c->a[0]);
 		break;
 	case NR_setgid:
+		asked_id(p, HD_CRED_GID, &a->gid, c->a[0]);
 		asked_id(p, HD_CRED_EGID, &a->egid, c->a[0]);
 		break;
 	case NR_setresuid:
@@ -143,7 +145,7 @@ INLINE void privilege_refused(struct slot *s, const struct call *c)
 	if (c->number != NR_capset && c->number != NR_setgroups)
 		p->h.flags |= HD_F_VERIFIED;
 	if (c->number == NR_setgroups) {
-		item_groups(s, HD_I_GROUPS_BEFORE, (struct group_info *)st->creds.groups);
+		item_groups(s, HD_I_GROUPS_BEFORE, st);
 		at = item_open(s, HD_I_GROUPS_AFTER);
 		n = c->a[0] > HD_GROUPS_MAX ? HD_GROUPS_MAX : c->a[0];
 		n = masked(n * 4, 0x1ff);

@@ -70,6 +70,28 @@ INLINE __u32 creds_changed(const struct hd_creds *a, const struct hd_creds *b)
 	return m;
 }
 
+/* The groups themselves: the kernel's list is gone once another has taken its place. */
+INLINE void groups_read(struct task_state *st, const struct cred *cred)
+{
+	struct group_info *gi = KREAD(cred, group_info);
+	__u64 n = KREAD(gi, ngroups);
+
+	if (n > STATE_GROUPS)
+		n = STATE_GROUPS;
+	st->groups_n = n;
+	bpf_core_read(st->groups, masked(n * 4, 0xff), &gi->gid);
+}
+
+INLINE void state_read(struct task_state *st, struct task_struct *t)
+{
+	const struct cred *cred = KREAD(t, cred);
+
+	st->member = 1;
+	st->cred = (__u64)cred;
+	creds_read(&st->creds, t, cred);
+	groups_read(st, cred);
+}
+
 /* The current task's state, made on first sight with the credentials it has now. */
 INLINE struct task_state *state_current(void)
 {
@@ -81,25 +103,19 @@ INLINE struct task_state *state_current(void)
 	st = bpf_task_storage_get(&tasks, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!st)
 		return NULL;
-	st->member = 1;
-	st->cred = (__u64)t->cred;
-	creds_read(&st->creds, t, t->cred);
+	state_read(st, t);
 	return st;
 }
 
-/* A list of groups as an item: gids from the kernel's group_info. */
-INLINE void item_groups(struct slot *s, __u16 kind, struct group_info *gi)
+/* The groups that a state holds as an item. */
+INLINE void item_groups(struct slot *s, __u16 kind, const struct task_state *st)
 {
-	__u64 n = KREAD(gi, ngroups);
-	__u32 at;
+	__u64 n = masked(st->groups_n * 4, 0xff);
+	__u32 at = item_open(s, kind);
 
-	if (n > HD_GROUPS_MAX)
-		n = HD_GROUPS_MAX;
-	at = item_open(s, kind);
 	if (!at || at > FRAME_BYTES - FRAME_SLACK)
 		return;
-	n = masked(n * 4, 0x1ff);
-	bpf_core_read((void *)s->frame + at + sizeof(struct hd_item), n, &gi->gid);
+	bpf_probe_read_kernel((void *)s->frame + at + sizeof(struct hd_item), n, st->groups);
 	item_close(s, at, n, 0);
 }
 
@@ -133,8 +149,11 @@ static __noinline int creds_check(struct slot *s, const struct call *c, __u32 fl
 		p->pad0 = 0;
 		p->before = st->creds;
 		p->after = now;
-		if (changed & HD_CRED_GROUPS)
-			item_groups(s, HD_I_GROUPS_AFTER, (struct group_info *)now.groups);
+		if (changed & HD_CRED_GROUPS) {
+			item_groups(s, HD_I_GROUPS_BEFORE, st);
+			groups_read(st, t->cred);
+			item_groups(s, HD_I_GROUPS_AFTER, st);
+		}
 		frame_submit(s, HD_LANE_CRITICAL);
 	}
 	st->cred = (__u64)t->cred;
@@ -170,7 +189,6 @@ INLINE void count_stray(struct task_state *st, __u32 tgid)
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 {
-	struct task_struct *parent = current_task();
 	struct task_state *st, *pst;
 	struct hd_escape *e;
 	struct hd_fork *f;
@@ -182,13 +200,14 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	pst = state_current();
 	st = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (st) {
-		st->member = 1;
-		if (pst && st->cred == 0 && KREAD(child, cred) == parent->cred) {
-			st->creds = pst->creds;
+		if (pst && pst->cred == (__u64)KREAD(child, cred)) {
+			st->member = 1;
 			st->cred = pst->cred;
+			st->creds = pst->creds;
+			st->groups_n = pst->groups_n;
+			__builtin_memcpy(st->groups, pst->groups, sizeof(st->groups));
 		} else {
-			creds_read(&st->creds, child, KREAD(child, cred));
-			st->cred = (__u64)KREAD(child, cred);
+			state_read(st, child);
 		}
 		if (!task_in_cgroup(child))
 			count_stray(st, child->tgid);
@@ -197,6 +216,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 		return 0;
 	f = (struct hd_fork *)frame_begin(s, HD_PROCESS_FORK, sizeof(*f));
 	f->h.flags = HD_F_VERIFIED;
+	frame_current_call(&f->h);
 	f->clone_flags = clone_flags;
 	f->child_tid = child->pid;
 	f->thread = (clone_flags & CLONE_THREAD) != 0;
@@ -207,6 +227,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	if (clone_flags & CLONE_NEW_ANY) {
 		e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
 		e->h.flags = HD_F_VERIFIED;
+		frame_current_call(&e->h);
 		e->result = 0;
 		e->category = HD_ESC_NAMESPACE;
 		e->target_kind = HD_TGT_NAMESPACE;
@@ -244,6 +265,36 @@ INLINE __u16 item_args(struct slot *s, struct hd_exec *x, unsigned long from, un
 	return flags;
 }
 
+/*
+ * The script behind a #! exec: the kernel has let go of its file, what is left is the name. One that was opened
+ * before (execveat, fexecve) is named /dev/fd/N or /dev/fd/N/rest: then the descriptor knows better.
+ */
+INLINE void exec_script(struct slot *s, struct linux_binprm *bprm)
+{
+	const char *name = KREAD(bprm, filename);
+	struct file *file;
+	char head[16] = {};
+	__u32 fd = 0, i;
+
+	bpf_probe_read_kernel_str(head, sizeof(head), name);
+	if (__builtin_memcmp(head, "/dev/fd/", 8)) {
+		item_kernel_string(s, HD_I_NAME, name);
+		item_base(s, HD_I_BASE, AT_FDCWD, head[0]);
+		return;
+	}
+	for (i = 8; i < sizeof(head) - 1 && head[i] >= '0' && head[i] <= '9'; i++)
+		fd = fd * 10 + head[i] - '0';
+	file = fd_file(fd);
+	if (!file)
+		return;
+	if (head[i & 15] == '/') {
+		item_kernel_string(s, HD_I_NAME, name + i + 1);
+		item_file_path(s, HD_I_BASE, file);
+	} else {
+		item_file_path(s, HD_I_PATH, file);
+	}
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
@@ -262,10 +313,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	mm = KREAD(p, mm);
 	exe = KREAD(mm, exe_file);
 	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_EXEC, sizeof(*x));
-	/* The thread that called exec has become the leader; its old number is the one that called. */
-	x->h.tid = old_pid;
 	x->h.flags = HD_F_VERIFIED;
-	x->h.syscall = 59;
+	frame_current_call(&x->h);
 	x->result = 0;
 	x->flags = 0;
 	x->args_count = bprm->argc;
@@ -275,12 +324,13 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	x->dev = KREAD(inode, i_sb, s_dev);
 	if (item_file_path(s, HD_I_EXE, exe) & (HD_P_DELETED | HD_P_DETACHED))
 		x->flags |= HD_EXEC_FILELESS;
-	if (KREAD(bprm, interp) != KREAD(bprm, filename)) {
+	if (KREAD(bprm, interp) == KREAD(bprm, filename)) {
+		item_file_path(s, HD_I_PATH, exe);
+	} else {
 		x->flags |= HD_EXEC_SCRIPT;
 		item_file_path(s, HD_I_INTERPRETER, exe);
+		exec_script(s, bprm);
 	}
-	item_kernel_string(s, HD_I_NAME, KREAD(bprm, filename));
-	item_cwd(s, HD_I_BASE);
 	item_cwd(s, HD_I_CWD);
 	item_args(s, x, KREAD(mm, arg_start), KREAD(mm, arg_end));
 	frame_submit(s, HD_LANE_CRITICAL);
@@ -360,9 +410,7 @@ int seed(struct bpf_iter__task *ctx)
 		return 0;
 	st = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (st) {
-		st->member = 1;
-		creds_read(&st->creds, t, KREAD(t, cred));
-		st->cred = (__u64)KREAD(t, cred);
+		state_read(st, t);
 		if (!task_in_cgroup(t))
 			count_stray(st, t->tgid);
 	}
