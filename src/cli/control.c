@@ -29,9 +29,10 @@ int control_receive(int fd, struct control *ret)
 
 	do
 		n = recv(fd, ret, sizeof(*ret), 0);
-	while (n < 0 && errno == EINTR);
+	/* A reset says once that the other side left something of ours unread; what it sent before is still here. */
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ECONNRESET ? 0 : -errno;
+		return -errno;
 	if (n == 0)
 		return 0;
 	if (n <= (ssize_t)offsetof(struct control, text))

@@ -73,7 +73,7 @@ class Terminal(Case):
         found = []
 
         def look():
-            found[:] = [p for p in children(self.pid) if name(p) == "heddle"]
+            found[:] = [p for p in children(self.pid) if name(p) == os.path.basename(HEDDLE)[:15]]
             return found
 
         wait_for("heddle", look)
