@@ -53,7 +53,8 @@ const checks = {
 		some('process_exec', (e) => e.args?.includes('-c') && e.args.at(-1).includes('head -c 1 /etc/shadow')),
 	'the children of the shell ran': () =>
 		['grep', 'tee', 'count', 'rm', 'unshare'].every((name) => ran(name).length > 0),
-	'the compiler and its parts ran': () => ran('cc1').length > 0 && ran('as').length > 0,
+	'the compiler and its parts ran': () =>
+		ran('cc1').length > 0 && some('process_exec', (e) => e.args?.[0] === 'as' && e.result === 0),
 	'the failing command ended with 2': () => exitOf(missing)?.exit_code === 2,
 	'the missing file shows as ENOENT': () =>
 		opened(inWork('data/missing.txt'), (e) => e.result === -2 && e.error === 'ENOENT' && e.verified === false),

@@ -106,12 +106,14 @@ say "a scripted model endpoint, a package index and a resolver start on loopback
 start_model
 say "heddle run -- qwen -y -p \"Mend the word counter, ...\""
 run_agent
+session=$(sed -n '1s/.*"session":"\([^"]*\)".*/\1/p' "$state/events.jsonl")
 if [ -z "$quiet" ]; then
-	say "heddle report last"
-	"$build/heddle" report last || fail "heddle report last ended with status $?"
-	say "heddle events last --type sandbox_escape,dns_query,dns_response"
-	"$build/heddle" events last --type sandbox_escape,dns_query,dns_response ||
-		fail "heddle events last ended with status $?"
+	# By its id and not as "last": another session may have begun on this machine since.
+	say "heddle report $session"
+	"$build/heddle" report "$session" || fail "heddle report ended with status $?"
+	say "heddle events $session --type dns_query,dns_response,network_connect"
+	"$build/heddle" events "$session" --type dns_query,dns_response,network_connect ||
+		fail "heddle events ended with status $?"
 	say "was everything seen?"
 fi
 "$node" "$here/check.mjs" "$build" || fail "heddle did not show all that the agent did"
