@@ -2,8 +2,9 @@
 /*
  * Makes a session out of JSON lines, for tests of what reads them:
  *   tool-mkstore [--id ID] [--no-end | --hold] < LINES
- * Lines are stored as they are. --no-end commits and dies by SIGKILL; --hold commits after each line, prints the line's
- * number, and ends the session when its input ends. Prints the id first. Exit 3: the store said no, stderr has its text.
+ * Lines are stored as they are. --no-end commits and dies by SIGKILL; --hold commits after each line, prints its
+ * number, and ends the session when its input ends. Prints the id first. Exit 3: the store said no, stderr has its
+ * text.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -73,8 +74,8 @@ static int take(struct made *m, const char *home, const char *text, size_t lengt
 		m->ledger = strndup(text, length);
 	if (r == 0)
 		r = store_writer_add(m->writer, ++m->sequence, time_ns, kind > 0 ? (unsigned)kind : 0,
-				     (uint32_t)line_uint(l, "pid"), line_text(l, "process").data, (struct bytes){ text, length },
-				     err);
+				     (uint32_t)line_uint(l, "pid"), line_text(l, "process").data,
+				     (struct bytes){ text, length }, err);
 	return r;
 }
 

@@ -20,7 +20,19 @@
 #define DEED_COLUMNS_MIN 4U
 #define FULL_TYPE_WIDTH 110 /* from here on there is room for types in full */
 
-enum { OPT_TYPE = 1, OPT_PID, OPT_SINCE, OPT_UNTIL, OPT_PATH, OPT_HOST, OPT_FAILED, OPT_ESCAPES, OPT_LIMIT, OPT_FOLLOW, OPT_FORMAT };
+enum {
+	OPT_TYPE = 1,
+	OPT_PID,
+	OPT_SINCE,
+	OPT_UNTIL,
+	OPT_PATH,
+	OPT_HOST,
+	OPT_FAILED,
+	OPT_ESCAPES,
+	OPT_LIMIT,
+	OPT_FOLLOW,
+	OPT_FORMAT
+};
 
 static const struct cli_option options[] = {
 	{ OPT_TYPE, "type", "TYPE,...", "only these types, or families of them (file, network, ...)" },
@@ -141,14 +153,15 @@ static void put_time(struct buf *out, int64_t time_ns)
 	struct tm tm = { 0 };
 
 	(void)localtime_r(&seconds, &tm);
-	buf_addf(out, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(time_ns % CLOCK_SECOND_NS / 1000000));
+	buf_addf(out, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec,
+		 (int)(time_ns % CLOCK_SECOND_NS / 1000000));
 }
 
 /* What happened, cut to what is left of the line, but the outcome only when that is not enough. */
 static void put_words(struct view *v, const struct line *l, unsigned used)
 {
 	_cleanup_buf_ struct buf deed = BUF_INIT(LINE_MAX_BYTES), outcome = BUF_INIT(LINE_MAX_BYTES);
-	unsigned room = v->width > used ? v->width - used : 1, tail;
+	unsigned room = v->width > used ? v->width - used : 1, tail, fits;
 
 	describe_deed(l, &deed);
 	describe_outcome(l, &outcome);
@@ -157,12 +170,17 @@ static void put_words(struct view *v, const struct line *l, unsigned used)
 		return;
 	}
 	tail = outcome.length ? term_columns(outcome.data, outcome.length) : 0;
+	if (v->width == 0)
+		fits = 0;
+	else
+		fits = room > tail + DEED_COLUMNS_MIN ? room - tail : MIN(room, DEED_COLUMNS_MIN);
 	if (deed.length > 0)
-		room -= table_text(&v->out, deed.data, deed.length,
-				   v->width ? (room > tail + DEED_COLUMNS_MIN ? room - tail : MIN(room, DEED_COLUMNS_MIN)) : 0,
-				   TABLE_CUT_END);
+		fits = table_text(&v->out, deed.data, deed.length, fits, TABLE_CUT_END);
+	else
+		fits = 0;
+	room = room > fits ? room - fits : 1;
 	if (outcome.length > 0)
-		(void)table_text(&v->out, outcome.data, outcome.length, v->width ? MAX(room, 1U) : 0, TABLE_CUT_END);
+		(void)table_text(&v->out, outcome.data, outcome.length, v->width ? room : 0, TABLE_CUT_END);
 }
 
 static void put_row(struct view *v, const struct store_row *row, const struct line *l)
@@ -205,7 +223,8 @@ static int show(void *context, const struct store_row *row)
 	}
 	/* A line over the cap is the only one that can't be had in words; its bytes still can. */
 	if (v->out.failed)
-		(void)printf("line %llu is too long to show; --format json has it\n", (unsigned long long)row->sequence);
+		(void)printf("line %llu is too long to show; --format json has it\n",
+			     (unsigned long long)row->sequence);
 	else if (fwrite(v->out.data, 1, v->out.length, stdout) != v->out.length)
 		return 1;
 	v->shown++;

@@ -91,7 +91,8 @@ const struct line *line_at(const struct line *l, size_t i)
 	return line(json_array_get(json(l), i));
 }
 
-void line_each(const struct line *l, void (*fn)(void *context, const char *name, const struct line *value), void *context)
+void line_each(const struct line *l, void (*fn)(void *context, const char *name, const struct line *value),
+	       void *context)
 {
 	json_t *object = (json_t *)(uintptr_t)json(l), *value;
 	const char *name;

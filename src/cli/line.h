@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reads a stored line back. The only file that knows the JSON library is line.c: its names and those of our writer
- * (base/json.h) overlap. Text is as the line has it, so escaped already; use term_text all the same, a store may have been
- * tampered with. Every getter is safe on NULL and on a field of another kind.
+ * (base/json.h) overlap. Text is as the line has it, so escaped already; use term_text all the same, a store may
+ * have been tampered with. Every getter is safe on NULL and on a field of another kind.
  */
 #pragma once
 
@@ -31,6 +31,7 @@ struct bytes line_text_at(const struct line *l, size_t i);
 const struct line *line_at(const struct line *l, size_t i);
 
 /* Calls fn for each member of an object; a scalar member has value NULL. */
-void line_each(const struct line *l, void (*fn)(void *context, const char *name, const struct line *value), void *context);
+void line_each(const struct line *l, void (*fn)(void *context, const char *name, const struct line *value),
+	       void *context);
 /* Any member as JSON text, which the caller frees; NULL when absent or out of memory. */
 char *line_encode(const struct line *l, const char *name);

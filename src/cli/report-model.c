@@ -387,7 +387,8 @@ static void take_listen(struct report *r, const struct line *l)
 
 static void take_dns(struct report *r, const struct line *l, bool response)
 {
-	struct bytes name = line_text(l, "name"), type = line_text(l, "query_type"), code = line_text(l, "response_code");
+	struct bytes name = line_text(l, "name"), type = line_text(l, "query_type"),
+		     code = line_text(l, "response_code");
 	const struct line *answers = line_get(l, "answers");
 
 	if (!bytes_set(name))

@@ -42,7 +42,8 @@ static unsigned alike(struct report_process *p, struct report_process **ret_last
 	return 1;
 }
 
-static void put_branches(struct buf *out, const struct report_process *p, const struct report_process *last, unsigned depth)
+static void put_branches(struct buf *out, const struct report_process *p, const struct report_process *last,
+			 unsigned depth)
 {
 	const struct report_process *chain[DEPTH_SHOWN];
 	unsigned n = 0;
@@ -152,7 +153,8 @@ static void cell_strings(struct table *t, const struct strings *s, size_t most, 
 void page_hosts(struct page *p)
 {
 	static const struct table_column columns[] = {
-		{ "HOST", .cut = TABLE_CUT_END }, { "ADDRESS" }, { "PORT" }, { "BY" }, { "TRIES", .right = true }, { "RESULT" },
+		{ "HOST", .cut = TABLE_CUT_END }, { "ADDRESS" }, { "PORT" }, { "BY" },
+		{ "TRIES", .right = true },	  { "RESULT" },
 	};
 	const struct keyed *k = &p->r->hosts;
 	struct table *t = k->n > 0 ? table_new(columns, ARRAY_SIZE(columns), HOSTS_SHOWN) : NULL;
@@ -240,7 +242,8 @@ static void put_file(struct table *t, const struct report_file *f, enum file_par
 	if (part != FILES_DELETED) {
 		uint64_t operations = write ? f->write_operations : f->read_operations;
 
-		table_cell(t, TERM_PLAIN, operations ? text_size(write ? f->write_bytes : f->read_bytes, size) : "mapped");
+		table_cell(t, TERM_PLAIN,
+			   operations ? text_size(write ? f->write_bytes : f->read_bytes, size) : "mapped");
 		table_cell(t, TERM_DIM, operations ? describe_number(operations, number) : "");
 	}
 	table_cell(t, write ? TERM_GREEN : TERM_PLAIN, f->key);

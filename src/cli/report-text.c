@@ -252,8 +252,8 @@ static void put_incidents(struct page *p, const struct keyed *k, size_t most, en
 		if (incident->count > 1)
 			buf_addf(&text, "  (%llu times until %s)", (unsigned long long)incident->count,
 				 page_offset(p, incident->last_ns, last));
-		page_wrap(p, incident->failed && style == TERM_ALARM ? TERM_YELLOW : style, text.failed ? "?" : text.data, 12,
-			  14);
+		page_wrap(p, incident->failed && style == TERM_ALARM ? TERM_YELLOW : style,
+			  text.failed ? "?" : text.data, 12, 14);
 	}
 	page_more(p, k->n > most ? k->n - most : 0, "kinds");
 	page_more(p, k->refused, "that were not kept apart");

@@ -208,7 +208,8 @@ int table_print(const struct table *t, struct buf *out, unsigned indent, unsigne
 		if (titled) {
 			size_t length = strlen(t->columns[i].title);
 
-			titles[i] = (struct cell){ (char *)(uintptr_t)t->columns[i].title, length, (unsigned)length, TERM_DIM };
+			titles[i] =
+			    (struct cell){ (char *)(uintptr_t)t->columns[i].title, length, (unsigned)length, TERM_DIM };
 			widths[i] = (unsigned)length;
 		}
 		for (size_t row = 0; row < t->rows; row++)

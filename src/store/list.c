@@ -127,7 +127,8 @@ int store_find(const char *home, const char *name, char ret_id[37], struct err *
 		return 0;
 	}
 	if (length < PREFIX_MIN)
-		return err_set(err, EINVAL, "'%s' is too short: give 'last' or at least %d characters of a session's id", name,
+		return err_set(err, EINVAL,
+			       "'%s' is too short: give 'last' or at least %d characters of a session's id", name,
 			       PREFIX_MIN);
 	for (size_t i = 0; i < ids.n; i++)
 		if (strncmp(ids.list[i].text, name, length) == 0 && matches++ == 0)

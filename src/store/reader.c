@@ -40,14 +40,16 @@ int store_reader_refresh(struct store_reader *r, struct err *err)
 	/* Before the row: a writer ends the row first and lets go of the lock after. */
 	bool held = store_lock_held(r->home, s->id);
 
-	if (sqlite3_prepare_v2(r->db,
-			       "SELECT started_ns, ended_ns, command, start_line, end_line, ledger_line, events, exit_status"
-			       " FROM session",
-			       -1, &select, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		r->db,
+		"SELECT started_ns, ended_ns, command, start_line, end_line, ledger_line, events, exit_status"
+		" FROM session",
+		-1, &select, NULL) != SQLITE_OK)
 		return store_sql_error(r->db, "read", r->path, err);
 	int code = sqlite3_step(select);
 	if (code == SQLITE_DONE)
-		return err_set(err, EUCLEAN, "%s is damaged (no session in it); 'heddle sessions --delete' removes it", r->path);
+		return err_set(err, EUCLEAN, "%s is damaged (no session in it); 'heddle sessions --delete' removes it",
+			       r->path);
 	if (code != SQLITE_ROW)
 		return store_sql_error(r->db, "read", r->path, err);
 	free_strings(r);
@@ -114,7 +116,8 @@ static void make_sql(const struct store_filter *filter, char sql[SQL_MAX])
 		bool rare = !(filter->types & BULK_TYPES);
 
 		/* The unary plus keeps the planner from the index. */
-		buf_adds(&out, rare ? " AND sequence IN (SELECT sequence FROM line WHERE type IN (" : " AND +type IN (");
+		buf_adds(&out,
+			 rare ? " AND sequence IN (SELECT sequence FROM line WHERE type IN (" : " AND +type IN (");
 		for (unsigned i = 0; i <= HD_TYPE_EVENT_MAX; i++) {
 			if (filter->types & 1U << i) {
 				buf_addf(&out, "%s%u", comma, i);
@@ -156,7 +159,8 @@ int store_events(struct store_reader *r, const struct store_filter *filter,
 			.type = (unsigned)sqlite3_column_int(select, 2),
 			.pid = (uint32_t)sqlite3_column_int64(select, 3),
 			.process = (const char *)sqlite3_column_text(select, 4),
-			.line = { (const char *)sqlite3_column_text(select, 5), (size_t)sqlite3_column_bytes(select, 5) },
+			.line = { (const char *)sqlite3_column_text(select, 5),
+				  (size_t)sqlite3_column_bytes(select, 5) },
 		};
 		int stop = row.line.data && row.process ? fn(context, &row) : err_set(err, ENOMEM, "out of memory");
 

@@ -127,8 +127,10 @@ static int check(sqlite3 *db, const char *path, struct err *err)
 	if (application != STORE_APPLICATION_ID)
 		return err_set(err, EUCLEAN, "%s is not a Heddle session; move it away", path);
 	if (version > STORE_SCHEMA)
-		return err_set(err, ENOTSUP, "%s was written by a newer Heddle (store version %lld, this one knows %d); "
-			       "upgrade to read it", path, (long long)version, STORE_SCHEMA);
+		return err_set(err, ENOTSUP,
+			       "%s was written by a newer Heddle (store version %lld, this one knows %d); "
+			       "upgrade to read it",
+			       path, (long long)version, STORE_SCHEMA);
 	return 0;
 }
 
@@ -147,7 +149,8 @@ static int open_one(const char *path, const char *query, const char *pragma, sql
 	buf_addf(&uri, "?%s", query);
 	if (uri.failed)
 		return err_errno(err, -uri.failed, "can't open %s", path);
-	if (sqlite3_open_v2(uri.data, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(uri.data, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) !=
+	    SQLITE_OK)
 		return store_sql_error(db, "open", path, err);
 	(void)sqlite3_extended_result_codes(db, 1);
 	(void)sqlite3_busy_timeout(db, STORE_BUSY_MS);

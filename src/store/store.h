@@ -24,7 +24,7 @@ struct store_session {
 	char id[37];            /* UUIDv7 */
 	int64_t started_ns;     /* UTC */
 	int64_t ended_ns;       /* 0: not ended */
-	const char *command;    /* one line for people; all strings: the writer borrows, the reader owns until refresh or free */
+	const char *command;    /* one line for people. Strings: a writer borrows, a reader owns until refresh, free */
 	const char *start_line; /* the "session" "start" JSON line */
 	const char *end_line;   /* NULL until ended */
 	const char *ledger_line;
@@ -38,7 +38,8 @@ struct store_session {
 void store_new_id(char ret[37]);
 
 /* Creates the file and writes the session row. Fails with a text naming the directory when it can't be written. */
-int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err);
+int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret,
+		      struct err *err);
 /*
  * Queues one line; commits by itself every 2,000 rows or `store_writer_commit`. type 0: session, gap, ledger lines.
  * An error loses every line since the last commit, counted in store_writer_lost; the writer stays usable and tries the
@@ -61,7 +62,8 @@ DEFINE_CLEANUP(struct store_writer *, store_writer_free);
  * Calls fn for each session, newest first; fn returns non-zero to stop, and that is returned. Unreadable files are
  * given with state and why. No directory yet: no session.
  */
-int store_sessions(const char *home, int (*fn)(void *context, const struct store_session *s), void *context, struct err *err);
+int store_sessions(const char *home, int (*fn)(void *context, const struct store_session *s), void *context,
+		   struct err *err);
 
 /*
  * Finds one: "last", a whole id, or an unambiguous prefix of at least 4 characters. Fills id.

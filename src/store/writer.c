@@ -42,8 +42,9 @@ static int make_directories(const char *path, struct err *err)
 		if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EISDIR) {
 			int code = errno;
 
-			return err_set(err, code, "can't make the directory %s: %s; set HEDDLE_HOME to one you can write to",
-				       part, strerror(code));
+			return err_set(err, code,
+				       "can't make the directory %s: %s; set HEDDLE_HOME to one you can write to", part,
+				       strerror(code));
 		}
 	}
 	return 0;
@@ -106,7 +107,8 @@ static int write_session(struct store_writer *w, const struct store_session *s, 
 		return r;
 	if (store_schema_create(w->db) != SQLITE_OK)
 		return store_sql_error(w->db, "write", w->path, err);
-	r = prepare(w, "INSERT INTO session (one, id, started_ns, command, start_line, events) VALUES (1, ?, ?, ?, ?, 0)",
+	r = prepare(w,
+		    "INSERT INTO session (one, id, started_ns, command, start_line, events) VALUES (1, ?, ?, ?, ?, 0)",
 		    &insert, err);
 	if (r < 0)
 		return r;
@@ -126,7 +128,8 @@ static int prepare_all(struct store_writer *w, struct err *err)
 	if (r >= 0)
 		r = prepare(w, "COMMIT", &w->commit, err);
 	if (r >= 0)
-		r = prepare(w, "INSERT INTO line (sequence, time_ns, type, pid, process, body) VALUES (?, ?, ?, ?, ?, ?)",
+		r = prepare(w,
+			    "INSERT INTO line (sequence, time_ns, type, pid, process, body) VALUES (?, ?, ?, ?, ?, ?)",
 			    &w->insert, err);
 	if (r >= 0)
 		r = prepare(w, "UPDATE session SET events = ?", &w->count, err);
@@ -302,8 +305,8 @@ int store_writer_end(struct store_writer *w, const struct store_session *session
 		return store_sql_error(w->db, "write", w->path, err);
 	sqlite3_finalize(TAKE_PTR(update));
 	/*
-	 * The log goes into the file, and the file needs none from now on, so that reading leaves nothing beside it. While
-	 * a reader has it open the log stays, which costs nothing but its space.
+	 * The log goes into the file, and the file needs none from now on, so that reading leaves nothing beside it.
+	 * While a reader has it open the log stays, which costs nothing but its space.
 	 */
 	(void)sqlite3_busy_timeout(w->db, 0);
 	(void)sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);

@@ -43,7 +43,7 @@ class Lines:
 
 
 def start(lines, command):
-    lines.add(0, "session", phase="start", command=command, cwd="/home/ann/project", user="ann", host="devbox",
+    lines.add(0, "session", phase="start", command=command, cwd="/srv/ann/project", user="ann", host="devbox",
               kernel="6.18.5", tier="tracepoint", hooks=["tp_btf/sys_exit"],
               blind=["Operations of io_uring that the kernel finishes on a worker show without their caller's call."],
               heddle_version="0.1.0")
@@ -56,7 +56,7 @@ def agent():
     l.event(1, "process_exec", 100, 99, "node", node, path="/usr/local/bin/agent", interpreter=node,
             args=["node", "/usr/local/bin/agent", "--prompt", "Fix the failing test"], args_count=4, args_bytes=60,
             result=0)
-    l.event(20, "file_open", 100, 99, "node", node, path="/home/ann/.config/agent.json", flags=["O_RDONLY"], result=-2,
+    l.event(20, "file_open", 100, 99, "node", node, path="/srv/ann/.config/agent.json", flags=["O_RDONLY"], result=-2,
             error="ENOENT")
     l.event(21, "file_open", 100, 99, "node", node, path="/etc/shadow", flags=["O_RDONLY"], result=-13, error="EACCES")
     l.event(30, "memory_exec", 100, 99, "node", node, operation="mprotect", address="0x7f0000000000", length=262144,
@@ -80,11 +80,11 @@ def agent():
             target="/var/run/docker.sock", detail="the socket of a container runtime", result=-13, error="EACCES")
     l.event(910, "privilege_change", 101, 100, "sh", "/usr/bin/dash", operation="setuid", before={"euid": 1000},
             after={"euid": 0}, syscall="setuid", result=-1, error="EPERM")
-    l.event(1700, "file_write", 100, 99, "node", node, path="/home/ann/project/src/.sum.js.tmp", bytes=5230,
+    l.event(1700, "file_write", 100, 99, "node", node, path="/srv/ann/project/src/.sum.js.tmp", bytes=5230,
             operations=2, first=stamp(1699), last=stamp(1700), inode=12, device="8:1")
-    l.event(1710, "file_metadata", 100, 99, "node", node, operation="rename", path="/home/ann/project/src/.sum.js.tmp",
-            new_path="/home/ann/project/src/sum.js", result=0)
-    l.event(1720, "file_read", 100, 99, "node", node, path="/home/ann/project/package.json", bytes=1800, operations=1,
+    l.event(1710, "file_metadata", 100, 99, "node", node, operation="rename", path="/srv/ann/project/src/.sum.js.tmp",
+            new_path="/srv/ann/project/src/sum.js", result=0)
+    l.event(1720, "file_read", 100, 99, "node", node, path="/srv/ann/project/package.json", bytes=1800, operations=1,
             first=stamp(1720), last=stamp(1720), inode=13, device="8:1")
     l.event(1730, "file_metadata", 100, 99, "node", node, operation="unlink", path="/tmp/agent-1", result=0)
     l.run(1800, 100, 130, ["sleep", "100"], "/usr/bin/sleep", 50, signal="SIGKILL")

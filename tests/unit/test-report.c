@@ -17,8 +17,9 @@ static struct store_session session = {
 	.started_ns = START,
 	.ended_ns = START + 2000 * MS,
 	.command = "agent",
-	.start_line = "{\"type\":\"session\",\"command\":[\"agent\",\"-p\",\"a b\"],\"host\":\"box\",\"kernel\":\"6.1\","
-		      "\"tier\":\"lsm\",\"blind\":[\"the far side of the moon\"]}",
+	.start_line =
+	    "{\"type\":\"session\",\"command\":[\"agent\",\"-p\",\"a b\"],\"host\":\"box\",\"kernel\":\"6.1\","
+	    "\"tier\":\"lsm\",\"blind\":[\"the far side of the moon\"]}",
 	.end_line = "{\"type\":\"session\",\"exit_status\":0,\"left_running\":2}",
 	.ledger_line = "{\"type\":\"ledger\",\"lanes\":{\"critical\":{\"process_exec\":"
 		       "{\"made\":3,\"delivered\":3,\"folded\":0,\"lost\":0}}},\"lost\":0}",
@@ -38,9 +39,10 @@ static struct report *fresh(void)
 static void event(struct report *r, int64_t ms, const char *type, unsigned pid, unsigned ppid, const char *fields)
 {
 	char line[4096];
-	int n = snprintf(line, sizeof(line),
-			 "{\"type\":\"%s\",\"process\":\"b-%u-1\",\"pid\":%u,\"ppid\":%u,\"comm\":\"c%u\",\"exe\":\"/bin/e%u\"%s}",
-			 type, pid, pid, ppid, pid, pid, fields);
+	int n = snprintf(
+	    line, sizeof(line),
+	    "{\"type\":\"%s\",\"process\":\"b-%u-1\",\"pid\":%u,\"ppid\":%u,\"comm\":\"c%u\",\"exe\":\"/bin/e%u\"%s}",
+	    type, pid, pid, ppid, pid, pid, fields);
 
 	assert_true(n > 0 && (size_t)n < sizeof(line));
 	report_add(r, START + ms * MS, line, (size_t)n);
@@ -158,7 +160,8 @@ static void escapes_come_first_and_the_same_is_counted(void **state)
 		event(r, 100 + i, "sandbox_escape", 10, 9,
 		      ",\"category\":\"mount\",\"syscall\":\"mount\",\"target\":\"/mnt\",\"error\":\"EPERM\"");
 	event(r, 200, "sandbox_escape", 10, 9, ",\"category\":\"bpf\",\"syscall\":\"bpf\"");
-	event(r, 300, "privilege_change", 10, 9, ",\"operation\":\"setuid\",\"before\":{\"uid\":1},\"after\":{\"uid\":0}");
+	event(r, 300, "privilege_change", 10, 9,
+	      ",\"operation\":\"setuid\",\"before\":{\"uid\":1},\"after\":{\"uid\":0}");
 	_cleanup_free_ char *page = text(r, 80);
 	has(page, "Sandbox escapes  31, 30 refused\n");
 	has(page, "    +0.100  c10 10  mount: mount /mnt -> EPERM  (30 times until +0.129)\n");
@@ -186,7 +189,8 @@ static void hosts_by_name(void **state)
 	event(r, 4, "network_connect", 10, 9, ",\"path\":\"@abstract\"");
 	event(r, 5, "network_listen", 10, 9, ",\"address\":\"::\",\"port\":80,\"protocol\":\"tcp\"");
 	event(r, 6, "dns_query", 10, 9, ",\"name\":\"a.example\",\"query_type\":\"AAAA\"");
-	event(r, 7, "dns_response", 10, 9, ",\"name\":\"a.example\",\"query_type\":\"AAAA\",\"response_code\":\"NXDOMAIN\"");
+	event(r, 7, "dns_response", 10, 9,
+	      ",\"name\":\"a.example\",\"query_type\":\"AAAA\",\"response_code\":\"NXDOMAIN\"");
 	_cleanup_free_ char *page = text(r, 80);
 	has(page, "Hosts  2\n");
 	has(page, "  a.example  1.2.3.4 +1  443/tcp  c10 +1      2  1 ETIMEDOUT\n");
@@ -277,7 +281,8 @@ static void no_line_is_wider_than_the_page(void **state)
 	event(r, 0, "process_exec", 10, 9, fields);
 	(void)snprintf(fields, sizeof(fields), ",\"path\":\"/%s\",\"bytes\":1,\"operations\":1", name);
 	event(r, 1, "file_write", 10, 9, fields);
-	(void)snprintf(fields, sizeof(fields), ",\"category\":\"mount\",\"syscall\":\"mount\",\"target\":\"/%s\"", name);
+	(void)snprintf(fields, sizeof(fields), ",\"category\":\"mount\",\"syscall\":\"mount\",\"target\":\"/%s\"",
+		       name);
 	event(r, 2, "sandbox_escape", 10, 9, fields);
 	(void)snprintf(fields, sizeof(fields), ",\"destination\":\"1.2.3.4\",\"hostname\":\"%s\"", name);
 	event(r, 3, "network_connect", 10, 9, fields);
@@ -287,8 +292,9 @@ static void no_line_is_wider_than_the_page(void **state)
 	event(r, 5, "process_exec", 10, 9, fields);
 	for (unsigned width = 60; width <= 132; width += 24) {
 		_cleanup_free_ char *page = text(r, width);
+		char *rest = NULL;
 
-		for (char *line = strtok(page, "\n"); line; line = strtok(NULL, "\n"))
+		for (char *line = strtok_r(page, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 			if (term_columns(line, strlen(line)) > width)
 				fail_msg("over %u columns: %s", width, line);
 	}

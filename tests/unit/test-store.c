@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/store.h: what is written comes back, states, filters, batches, damage, newer versions, full and missing disks. */
+/* store/store.h: what is written comes back; states, filters, batches, damage, newer versions, full disks. */
 #include "test.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -26,12 +27,14 @@ static int set_up(void **state)
 	return mkdtemp(home) ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	return remove(path);
+}
+
 static int tear_down(void **state)
 {
-	char command[128];
-
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", home);
-	return system(command);
+	return nftw(home, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct store_writer *open_writer(struct store_session *s)
@@ -50,7 +53,8 @@ static struct store_writer *open_writer(struct store_session *s)
 	return w;
 }
 
-static int add(struct store_writer *w, uint64_t sequence, unsigned type, uint32_t pid, const char *line, struct err *err)
+static int add(struct store_writer *w, uint64_t sequence, unsigned type, uint32_t pid, const char *line,
+	       struct err *err)
 {
 	return store_writer_add(w, sequence, START + (int64_t)sequence * CLOCK_SECOND_NS, type, pid, "p-1",
 				(struct bytes){ line, strlen(line) }, err);
@@ -133,14 +137,16 @@ static void filters_agree_with_the_data(void **state)
 	/* Through the index, by a scan, both kinds at once, and the lines that are no events. */
 	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U << HD_SANDBOX_ESCAPE }), 100);
 	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U << HD_FILE_READ }), 100);
-	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U << HD_FILE_READ | 1U << HD_PROCESS_EXEC }), 200);
+	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U << HD_FILE_READ | 1U << HD_PROCESS_EXEC }),
+			 200);
 	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U }), 100);
 	assert_int_equal(count(s.id, (struct store_filter){ .pid = 2 }), 340);
 	assert_int_equal(count(s.id, (struct store_filter){ .since_ns = START + 1700 * CLOCK_SECOND_NS }), 1);
 	assert_int_equal(count(s.id, (struct store_filter){ .until_ns = START + 11 * CLOCK_SECOND_NS }), 10);
 	assert_int_equal(count(s.id, (struct store_filter){ .after = 1690 }), 10);
 	assert_int_equal(count(s.id, (struct store_filter){ .limit = 7 }), 7);
-	assert_int_equal(count(s.id, (struct store_filter){ .types = 1U << HD_PROCESS_EXEC, .after = 1600, .limit = 50 }), 5);
+	assert_int_equal(
+	    count(s.id, (struct store_filter){ .types = 1U << HD_PROCESS_EXEC, .after = 1600, .limit = 50 }), 5);
 }
 
 static int first_bytes(void *context, const struct store_row *row)

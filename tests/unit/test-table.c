@@ -104,7 +104,7 @@ static void cuts_count_columns_not_bytes(void **state)
 {
 	text_of("plain", 5, TABLE_CUT_END, "plain");
 	text_of("plainer", 5, TABLE_CUT_END, "plai…");
-	text_of("/home/ann/file.c", 8, TABLE_CUT_START, "…/file.c");
+	text_of("/srv/ann/file.c", 8, TABLE_CUT_START, "…/file.c");
 	text_of("ééééé", 4, TABLE_CUT_END, "ééé…");
 	text_of("漢字漢字", 8, TABLE_CUT_END, "漢字漢字");
 	text_of("漢字漢字", 6, TABLE_CUT_END, "漢字…");
@@ -165,12 +165,15 @@ static void described(const char *json, const char *expected)
 
 static void events_in_words(void **state)
 {
-	described("{\"type\":\"file_open\",\"path\":\"/etc/passwd\",\"flags\":[\"O_RDWR\",\"O_CREAT\"],\"error\":\"ENOENT\",\"count\":9}",
+	described("{\"type\":\"file_open\",\"path\":\"/etc/"
+		  "passwd\",\"flags\":[\"O_RDWR\",\"O_CREAT\"],\"error\":\"ENOENT\",\"count\":9}",
 		  "/etc/passwd O_RDWR|O_CREAT -> ENOENT (9 times)");
-	described("{\"type\":\"process_exec\",\"exe\":\"/usr/bin/dash\",\"path\":\"/tmp/s\",\"interpreter\":\"/usr/bin/dash\","
+	described("{\"type\":\"process_exec\",\"exe\":\"/usr/bin/dash\",\"path\":\"/tmp/s\",\"interpreter\":\"/usr/bin/"
+		  "dash\","
 		  "\"args\":[\"/bin/sh\",\"/tmp/s\"]}",
 		  "/usr/bin/dash (as /bin/sh) /tmp/s [script /tmp/s]");
-	described("{\"type\":\"process_exec\",\"exe\":\"/usr/bin/sh\",\"path\":\"/no/x\",\"args\":[\"x\"],\"error\":\"ENOENT\"}",
+	described("{\"type\":\"process_exec\",\"exe\":\"/usr/bin/sh\",\"path\":\"/no/"
+		  "x\",\"args\":[\"x\"],\"error\":\"ENOENT\"}",
 		  "/no/x -> ENOENT");
 	described("{\"type\":\"process_fork\",\"child_pid\":7,\"clone_flags\":[\"CLONE_VM\",\"CLONE_VFORK\"]}",
 		  "child 7 CLONE_VM|CLONE_VFORK");
@@ -178,20 +181,27 @@ static void events_in_words(void **state)
 		  "killed by SIGSEGV (core dumped) after 5 ms");
 	described("{\"type\":\"file_write\",\"path\":\"/a\",\"bytes\":2048,\"operations\":3}", "/a 2.0 KiB in 3");
 	described("{\"type\":\"file_write\",\"inode\":5,\"mapping\":true}", "inode 5 mapped");
-	described("{\"type\":\"file_metadata\",\"operation\":\"rename\",\"path\":\"/a\",\"new_path\":\"/b\"}", "rename /a -> /b");
-	described("{\"type\":\"network_socket\",\"family\":\"AF_INET\",\"socket_type\":\"SOCK_STREAM\",\"protocol\":\"tcp\"}",
-		  "AF_INET SOCK_STREAM tcp");
-	described("{\"type\":\"network_connect\",\"destination\":\"::1\",\"destination_port\":80,\"error\":\"ECONNREFUSED\"}",
-		  "[::1]:80 -> ECONNREFUSED");
-	described("{\"type\":\"network_connect\",\"hostname\":\"h\",\"destination\":\"1.2.3.4\",\"destination_port\":80}",
-		  "h:80 (1.2.3.4)");
+	described("{\"type\":\"file_metadata\",\"operation\":\"rename\",\"path\":\"/a\",\"new_path\":\"/b\"}",
+		  "rename /a -> /b");
+	described(
+	    "{\"type\":\"network_socket\",\"family\":\"AF_INET\",\"socket_type\":\"SOCK_STREAM\",\"protocol\":\"tcp\"}",
+	    "AF_INET SOCK_STREAM tcp");
+	described(
+	    "{\"type\":\"network_connect\",\"destination\":\"::1\",\"destination_port\":80,\"error\":\"ECONNREFUSED\"}",
+	    "[::1]:80 -> ECONNREFUSED");
+	described(
+	    "{\"type\":\"network_connect\",\"hostname\":\"h\",\"destination\":\"1.2.3.4\",\"destination_port\":80}",
+	    "h:80 (1.2.3.4)");
 	described("{\"type\":\"network_accept\",\"peer\":\"1.2.3.4\",\"peer_port\":5,\"address\":\"::\",\"port\":80}",
 		  "from 1.2.3.4:5 on [::]:80");
-	described("{\"type\":\"dns_response\",\"name\":\"a.b\",\"query_type\":\"A\",\"response_code\":\"NXDOMAIN\"}", "a.b A NXDOMAIN");
-	described("{\"type\":\"privilege_change\",\"operation\":\"capset\",\"before\":{\"effective\":[\"CAP_CHOWN\"],\"uid\":1},"
+	described("{\"type\":\"dns_response\",\"name\":\"a.b\",\"query_type\":\"A\",\"response_code\":\"NXDOMAIN\"}",
+		  "a.b A NXDOMAIN");
+	described("{\"type\":\"privilege_change\",\"operation\":\"capset\",\"before\":{\"effective\":[\"CAP_CHOWN\"],"
+		  "\"uid\":1},"
 		  "\"after\":{\"effective\":[],\"uid\":0}}",
 		  "capset effective 1 -> 0, uid 1 -> 0");
-	described("{\"type\":\"sandbox_escape\",\"category\":\"ptrace\",\"syscall\":\"ptrace\",\"target\":\"12\",\"error\":\"EPERM\"}",
+	described("{\"type\":\"sandbox_escape\",\"category\":\"ptrace\",\"syscall\":\"ptrace\",\"target\":\"12\","
+		  "\"error\":\"EPERM\"}",
 		  "ptrace: ptrace 12 -> EPERM");
 	described("{\"type\":\"file_open\",\"path\":5,\"flags\":\"x\"}", "");
 	described("{\"type\":7}", "");
