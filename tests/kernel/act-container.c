@@ -62,7 +62,7 @@ static void case_proc_sys(void)
 	sensitive("proc_sys", "a sysctl opened for writing", "/proc/sys/kernel/printk", O_WRONLY);
 	sensitive("proc_sys", "a file of sysfs opened for writing", "/sys/kernel/profiling", O_WRONLY);
 	sensitive("proc_sys", "another's environment", "/proc/1/environ", O_RDONLY);
-	expect("file_open", "and the plain event of the same call", "@path=/proc/kallsyms|flags~O_RDONLY|%s",
+	expect("file_open", "and the plain event of the same call", "@path=/proc/kallsyms|flags~O_RDONLY|%s|%%late",
 	       "result=0|verified=true");
 	(void)in_child(as_nobody, NULL);
 }
@@ -247,7 +247,7 @@ static void case_metadata(void)
 	       "@category=container|@syscall=connect|target=169.254.169.254:80|+detail|%s",
 	       no(connect(fd, (struct sockaddr *)&a, sizeof(a)), ECONNREFUSED));
 	expect("network_connect", "and the plain event of the same call",
-	       "@destination=169.254.169.254|destination_port=80|result=-111");
+	       "@destination=169.254.169.254|destination_port=80|result=-111|%%late");
 }
 
 static void case_runc(void)
@@ -270,16 +270,16 @@ static void case_magic_link(void)
 	}
 	fd = open("/proc/1/root/etc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	expect("sandbox_escape", "through init's root",
-	       "@category=container|@target~/proc/1/root|syscall=openat|+detail|%s", any(fd));
+	       "@category=container|%%path|@target~/proc/1/root|syscall=openat|+detail|%s", any(fd));
 	make_file("f", "x");
 	(void)snprintf(path, sizeof(path), "/proc/%d/cwd/f", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	expect("sandbox_escape", "through another's working directory",
-	       "@category=container|@target~/proc/%d/cwd|syscall=openat|%s", pid, any(fd));
+	       "@category=container|%%path|@target~/proc/%d/cwd|syscall=openat|%s", pid, any(fd));
 	(void)kill(pid, SIGKILL);
 	(void)wait_for(pid);
-	expect("file_open", "the plain event names the file itself", "@path=%s|@flags=O_RDONLY,O_CLOEXEC|result=0",
-	       at("f"));
+	expect("file_open", "the plain event names the file itself",
+	       "@path=%s|@flags=O_RDONLY,O_CLOEXEC|result=0|%%late", at("f"));
 }
 
 static const struct act_case cases[] = {

@@ -128,7 +128,7 @@ static void case_failed(void)
 	(void)chmod("junk", 0755);
 	expect("process_exec", "ENOEXEC", "@path=%s|%s|args[0]=never", at("junk"), no(execv("./junk", argv), ENOEXEC));
 	expect("process_exec", "ENOTDIR", "@path=%s|%s", at("text/below"), no(execv("text/below", argv), ENOTDIR));
-	expect("process_exec", "EACCES: a directory", "@path=%s|%s", at(""), no(execv(at(""), argv), EACCES));
+	expect("process_exec", "EACCES: a directory", "@path=%s|@%s", at(""), no(execv(at(""), argv), EACCES));
 	(void)must(symlink("round", "round") == 0, "symlink");
 	expect("process_exec", "ELOOP", "@path=%s|%s", at("round"), no(execv("round", argv), ELOOP));
 	fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -179,7 +179,7 @@ static int script(void *context)
 	char *argv[] = { "lost", "one", "two words", NULL };
 
 	(void)context;
-	expect("process_exec", "a #! script",
+	expect("process_exec", "a script with an interpreter",
 	       "@path=%s|exe=%s|interpreter=%s|comm=script|" SUCCESS "|args[0]=%s|args[1]=--script|args[2]=./script|"
 	       "args[3]=one|args[4]=two words|args_count=5",
 	       at("script"), act_self, act_self, act_self);
@@ -382,9 +382,9 @@ static void *from_thread(void *context)
 	char *argv[] = { "threaded", "--helper", "exit", "5", NULL };
 
 	(void)context;
-	/* The thread takes over the leader's id. */
-	expect("process_exec", "exec from a thread that is not the leader",
-	       "@path=%s|tid=%d|comm=*|" SUCCESS "|image=1", act_self, getpid());
+	/* The thread takes over the leader's id: either may be told. */
+	expect("process_exec", "exec from a thread that is not the leader", "@path=%s|tid=*|comm=*|" SUCCESS "|image=1",
+	       act_self);
 	(void)must(execv(act_self, argv) == 0, "execve");
 	return NULL;
 }

@@ -153,9 +153,10 @@ static void case_links(void)
 	make_file("real/file", "x");
 	(void)must(symlink("real", "dir") == 0 && symlink("dir/file", "link") == 0, "symlink");
 	fd = open("link", O_RDONLY);
-	expect("file_open", "symlinks are resolved", "@path=%s|%s|%s", at("real/file"), ok(fd), identity(fd));
+	expect("file_open", "symlinks are resolved", "@path=%s|@flags=O_RDONLY|%s|%s", at("real/file"), ok(fd),
+	       identity(fd));
 	(void)close(fd);
-	expect_none("file_open", "the link's own name does not show", "path=%s", at("link"));
+	expect_none("file_open", "the link's own name does not show", "path=%s|flags=O_RDONLY", at("link"));
 	fd = open("./real/../dir//./file", O_RDWR);
 	expect("file_open", "dots and doubled slashes are resolved", "@path=%s|@flags=O_RDWR|%s", at("real/file"),
 	       ok(fd));
@@ -364,8 +365,8 @@ static void case_chroot(void)
 	inside = at("jail/etc/f");
 	(void)must(chroot("jail") == 0 && chdir("/") == 0, "chroot");
 	fd = open("/etc/f", O_RDWR);
-	expect("file_open", "a chrooted opener's path starts at the sensor's root", "@path=%s|%s|%s", inside, ok(fd),
-	       identity(fd));
+	expect("file_open", "a chrooted opener's path starts at the sensor's root", "@path=%s|@flags=O_RDWR|%s|%s",
+	       inside, ok(fd), identity(fd));
 	(void)close(fd);
 	expect("file_open", "a chrooted opener's failed path", "@path=%s|verified=false|%s", at("jail/etc/none"),
 	       no(open("/etc/none", O_RDONLY), ENOENT));

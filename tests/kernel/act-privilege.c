@@ -185,8 +185,8 @@ static int refused_ids(void *context)
 		      syscall(SYS_setuid, NOBODY) == 0,
 		  "become nobody"))
 		return 1;
-	REFUSED("setuid", "setuid refused", "after.uid=0|after.euid=0|before.uid=65534", syscall(SYS_setuid, 0));
-	REFUSED("setgid", "setgid refused", "after.gid=0|before.gid=65534", syscall(SYS_setgid, 0));
+	REFUSED("setuid", "setuid refused", "after.euid=0|before.euid=65534", syscall(SYS_setuid, 0));
+	REFUSED("setgid", "setgid refused", "after.egid=0|before.egid=65534", syscall(SYS_setgid, 0));
 	REFUSED("setreuid", "setreuid refused", "after.uid=1|after.euid=2", syscall(SYS_setreuid, 1, 2));
 	REFUSED("setregid", "setregid refused", "after.gid=3|after.egid=4", syscall(SYS_setregid, 3, 4));
 	REFUSED("setresuid", "setresuid refused", "after.uid=5|after.euid=6|after.suid=7",

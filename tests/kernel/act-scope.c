@@ -100,7 +100,6 @@ static void case_child_cgroup(void)
 	(void)snprintf(path, sizeof(path), "%s%s/inner", mount_point, own);
 	(void)must(mkdir(path, 0755) == 0, "mkdir");
 	(void)in_child(in_child_cgroup, path);
-	(void)rmdir(path);
 }
 
 static int walks_out(void *context)
@@ -123,7 +122,6 @@ static void case_leave(void)
 	(void)snprintf(path, sizeof(path), "%s/kernel-test-out", mount_point);
 	(void)must(mkdir(path, 0755) == 0 || errno == EEXIST, "mkdir");
 	(void)in_child(walks_out, path);
-	(void)rmdir(path);
 }
 
 static int forks_outside(void *context)
@@ -151,7 +149,6 @@ static void case_born_outside(void)
 	(void)snprintf(path, sizeof(path), "%s/kernel-test-away", mount_point);
 	(void)must(mkdir(path, 0755) == 0 || errno == EEXIST, "mkdir");
 	(void)in_child(forks_outside, path);
-	(void)rmdir(path);
 }
 
 static int waits(void)
@@ -183,7 +180,6 @@ static void case_moved(void)
 	expect_none("sandbox_escape", "the mover itself did not leave", "target~kernel-test-moved");
 	(void)kill(pid, SIGKILL);
 	(void)wait_for(pid);
-	(void)rmdir(path);
 }
 
 /* Leaves a v1 controller's cgroup, where the workload started in one. */
@@ -288,9 +284,7 @@ static void case_clone_into(void)
 	(void)wait_for(pid);
 	expect("process_fork", "clone3 into a cgroup outside", "@child_pid=%d|clone_flags~CLONE_INTO_CGROUP", pid);
 	expect_n(-1, "sandbox_escape", "born outside the cgroup is leaving it",
-		 "@category=container|target~kernel-test-into|pid=*|tid=*|ppid=*");
-	(void)rmdir(inner);
-	(void)rmdir(outer);
+		 "@category=container|@target~kernel-test-into|pid=*|tid=*|ppid=*");
 }
 
 /* The judge's outsider waits to be taken in, and then leaves its mark. */
@@ -377,7 +371,6 @@ static void case_oom(void)
 	(void)must(WIFSIGNALED(act_status) && WTERMSIG(act_status) == SIGKILL, "it was killed for memory");
 	expect("process_exit", "killed for memory", "@pid=%d|tid=*|ppid=%d|signal=SIGKILL|oom_killed=true|-exit_code",
 	       pid, getpid());
-	(void)rmdir(path);
 }
 
 static const struct act_case cases[] = {

@@ -106,7 +106,7 @@ static void case_listen(void)
 	       "@family=AF_INET|@address=0.0.0.0|port=%u|backlog=9|%s", port_of(fd), ok(0));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	(void)must(bind(fd, (struct sockaddr *)&un, sizeof(un)) == 0, "bind");
-	expect("network_listen", "a unix path", "@family=AF_UNIX|path=%s|backlog=3|-port|%s", at("listener"),
+	expect("network_listen", "a unix path", "@family=AF_UNIX|@path=%s|backlog=3|-port|%s", at("listener"),
 	       ok(listen(fd, 3)));
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	(void)must(bind(fd, (struct sockaddr *)&abstract, (socklen_t)(sizeof(sa_family_t) + 21)) == 0, "bind");

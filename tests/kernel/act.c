@@ -54,19 +54,45 @@ static void _printf_(1, 2) say(const char *format, ...)
 	put(line, (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1);
 }
 
+static char *ring(void)
+{
+	static __thread char text[RING][16 * 1024];
+	static __thread unsigned next;
+
+	return text[next++ % RING];
+}
+
+char *hex(const void *bytes, size_t length)
+{
+	const uint8_t *p = bytes;
+	static const char digits[] = "0123456789abcdef";
+	char *ret = ring(), *q = ret + 4;
+
+	memcpy(ret, "hex:", 4);
+	for (size_t i = 0; i < length && i < 8000; i++) {
+		*q++ = digits[p[i] >> 4];
+		*q++ = digits[p[i] & 15];
+	}
+	*q = '\0';
+	return ret;
+}
+
 static void expectation(int count, const char *type, const char *what, const char *format, va_list ap)
 {
 	static __thread char line[64 * 1024];
-	char comm[17] = "";
+	char comm[17] = "", *shown = comm;
 	int saved = errno, n;
 	size_t size = sizeof(line) - 1;
 
 	(void)prctl(PR_GET_NAME, comm);
+	for (const char *p = comm; *p; p++)
+		if ((unsigned char)*p <= ' ' || (unsigned char)*p >= 0x7f || strchr("|,", *p))
+			shown = hex(comm, strlen(comm));
 	n = snprintf(line, size, "E\t%s\t%d\ttype=%s|@pid=%d|", what, count, type, getpid());
 	if (count)
 		n += snprintf(line + n, size - (size_t)n, "@tid=%ld|ppid=%d|uid=%ld|gid=%ld|comm=%s|exe=%s|",
 			      syscall(SYS_gettid), getppid(), act_uid < 0 ? (long)geteuid() : act_uid,
-			      act_gid < 0 ? (long)getegid() : act_gid, comm, act_self);
+			      act_gid < 0 ? (long)getegid() : act_gid, shown, act_self);
 	n += vsnprintf(line + n, size - (size_t)n, format, ap);
 	if ((size_t)n >= size) {
 		say("F\t%s: the expectation is too long\n", what);
@@ -153,14 +179,6 @@ void joined(pid_t pid)
 	say("J\t%d\n", pid);
 }
 
-static char *ring(void)
-{
-	static __thread char text[RING][16 * 1024];
-	static __thread unsigned next;
-
-	return text[next++ % RING];
-}
-
 char *at(const char *name)
 {
 	static char cwd[4096];
@@ -170,17 +188,6 @@ char *at(const char *name)
 	if (!cwd[0] && !getcwd(cwd, sizeof(cwd)))
 		(void)must(false, "getcwd");
 	(void)snprintf(ret, 16 * 1024, "%s%s%s", cwd, *name ? "/" : "", name);
-	return ret;
-}
-
-char *hex(const void *bytes, size_t length)
-{
-	const uint8_t *p = bytes;
-	char *ret = ring(), *q = ret;
-
-	q += sprintf(q, "hex:");
-	for (size_t i = 0; i < length && i < 8000; i++)
-		q += sprintf(q, "%02x", p[i]);
 	return ret;
 }
 

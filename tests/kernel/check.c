@@ -25,6 +25,7 @@ struct wanted {
 	char type[32];
 	int count;
 	bool by_path; /* %path */
+	bool late;    /* %late */
 	struct field field[FIELDS_MAX];
 	size_t n;
 };
@@ -116,13 +117,14 @@ static bool wanted_parse(char *text, struct wanted *ret)
 	for (char *f = strtok_r(fields, "|", &save); f; f = strtok_r(NULL, "|", &save)) {
 		struct field one;
 
-		if (strcmp(f, "%path") == 0) {
-			ret->by_path = true;
+		if (*f == '%') {
+			ret->by_path |= strcmp(f, "%path") == 0;
+			ret->late |= strcmp(f, "%late") == 0;
 			continue;
 		}
 		if (!field_parse(f, &one))
 			return false;
-		if (strcmp(one.key, "type") == 0)
+		if (strcmp(one.key, "type") == 0 && one.op == OP_EQUAL)
 			(void)snprintf(ret->type, sizeof(ret->type), "%s", one.value);
 		else
 			wanted_add(ret, one);
@@ -306,7 +308,7 @@ static bool may_be_unverified(const struct judgement *j, const struct wanted *w,
 /* Events of one thread come in the order of its calls; folds come when they are flushed. */
 static void check_order(struct judgement *j, const struct wanted *w, const struct line *l)
 {
-	if (strcmp(w->type, "file_read") == 0 || strcmp(w->type, "file_write") == 0)
+	if (w->late || strcmp(w->type, "file_read") == 0 || strcmp(w->type, "file_write") == 0)
 		return;
 	if (l->tid == j->last.tid && l->time_ns < j->last.time_ns && !*j->order_why)
 		(void)snprintf(j->order_why, sizeof(j->order_why),
@@ -375,7 +377,7 @@ static void judge_one(struct judgement *j, const struct wanted *w)
 	}
 	if (w->count != 0 && !found)
 		no_candidate(w, j->lines, why, sizeof(why), &evidence);
-	else if (w->count > 0 && found != w->count && !*why)
+	else if (w->count > 0 && found != w->count)
 		(void)snprintf(why, sizeof(why), "%d such events, wanted %d", found, w->count);
 	if (!*why && w->count != 0)
 		check_sums(j, w, why, sizeof(why));

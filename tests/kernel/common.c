@@ -253,7 +253,8 @@ static void live(struct lives *all, const struct line *l, char *why, size_t size
 		one->key = key;
 	if (!fold)
 		one->image = image;
-	if (l->time_ns > one->last_ns)
+	/* What its descriptors' end brings about may be stamped after the process's own. */
+	if (l->time_ns > one->last_ns && !fold && json_int(l->json, "result", 0) != -115)
 		one->last_ns = l->time_ns;
 	if (strcmp(l->type, "process_exit") == 0) {
 		one->exits++;

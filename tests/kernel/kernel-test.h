@@ -40,6 +40,7 @@ extern const struct act_family *const act_families[]; /* NULL ends */
  *   +key -key   present, absent
  *   @...        selects: events of the type that meet all selecting fields are the candidates
  *   %path       the object was named by a path: `verified` may be false in the tracepoint tier
+ *   %late       the event may be older than the one that was expected before it
  * pid and tid select by default; ppid, uid, gid, comm and exe of the caller are expected by default.
  */
 void expect(const char *type, const char *what, const char *format, ...) _printf_(3, 4);

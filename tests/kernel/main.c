@@ -11,8 +11,9 @@
 /* In the order in which they run. */
 #define FAMILIES(X)                                                                                                    \
 	X(exec)                                                                                                        \
-	X(fork) X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container)    \
-	    X(scope) X(via) X(hostile)
+	X(fork)                                                                                                        \
+	X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container) X(scope)   \
+	    X(via) X(hostile)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
