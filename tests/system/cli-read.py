@@ -288,6 +288,13 @@ class Report(Read):
 
 
 class Stores(Read):
+    def interrupted(self):
+        """A session whose writer and machine died: the log is there, the shared index is not."""
+        lines = sample.agent()
+        self.assertEqual(self.make(lines, "--no-end", "--id", sample.SESSION).returncode, -signal.SIGKILL)
+        (self.sessions / (sample.SESSION + ".db-shm")).unlink()
+        return lines
+
     def test_killed_writer_is_interrupted_with_what_it_committed(self):
         lines = sample.agent()
         done = self.make(lines, "--no-end", "--id", sample.SESSION)
@@ -336,6 +343,23 @@ class Stores(Read):
         self.assertEqual(done.returncode, 125)
         self.assert_one_line(done.stderr, "home/sessions", "Permission denied")
         (self.dir / "home").chmod(0o700)
+
+    def test_read_only_medium_shows_what_the_log_holds(self):
+        lines = self.interrupted()
+        nobody = {}
+        if os.geteuid() == 0:
+            nobody["preexec_fn"] = lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534))
+        for path in (self.dir, self.dir / "home", self.sessions):
+            path.chmod(0o555)
+        for path in self.sessions.iterdir():
+            path.chmod(0o444)
+        for args in (["events", "--format", "json"], ["sessions"], ["report"]):
+            done = self.run_heddle(*args, **nobody)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertIn(lines.text().encode() if args[0] == "events" else b"interrupted", done.stdout)
+        for path in (self.dir, self.dir / "home", self.sessions):
+            path.chmod(0o755)
+        self.assertEqual(sorted(p.suffix for p in self.sessions.iterdir()), [".db", ".db-wal", ".lock"])
 
     def test_full_disk_keeps_what_was_committed(self):
         lines = sample.Lines()
