@@ -79,7 +79,7 @@ struct hd_header {
 	__u64 cgroup_id;     /* v2 hierarchy */
 	__u32 ppid;
 	__u32 ns_pid;        /* tgid in the process's own pid namespace */
-	__u32 image;         /* execs of this process so far */
+	__u32 image;         /* the kernel's self_exec_id: inherited at fork, one more at each exec */
 	__u16 cpu;
 	__u8 lane;           /* enum hd_lane */
 	__u8 via;            /* enum hd_via */
@@ -97,7 +97,7 @@ enum hd_item_kind {
 	HD_I_PATH2,         /* second path, the same form (rename, link) */
 	HD_I_NAME,          /* the caller's string, not resolved */
 	HD_I_NAME2,
-	HD_I_BASE,          /* what HD_I_NAME is relative to: kernel's path of dirfd or cwd */
+	HD_I_BASE,          /* what HD_I_NAME is relative to: kernel's path of dirfd or cwd; of the root where it is absolute */
 	HD_I_BASE2,
 	HD_I_EXE,           /* kernel's path of the image */
 	HD_I_CWD,           /* kernel's path */

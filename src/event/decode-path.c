@@ -121,17 +121,18 @@ void decode_verbatim(const struct item *name, struct event_path *ret)
 int decode_name(struct event *e, const struct item *name, const struct item *base, struct event_path *ret)
 {
 	size_t length = strnlen(name->data, name->length), used = 0;
+	bool absolute = length > 0 && name->data[0] == '/';
 	struct event_path parent = { .path = BYTES("/") }, path;
 	bool rooted;
 	char *out;
 	int r;
 
 	decode_verbatim(name, &path);
-	if (length == 0 || name->data[0] != '/') {
-		if (!base->data) {
-			*ret = path;
-			return 0;
-		}
+	if (!base->data && !absolute) {
+		*ret = path;
+		return 0;
+	}
+	if (base->data) {
 		r = decode_kernel_path(e, base, &parent);
 		if (r < 0)
 			return r;
@@ -145,7 +146,14 @@ int decode_name(struct event *e, const struct item *name, const struct item *bas
 		memcpy(out, parent.path.data, parent.path.length);
 		used = parent.path.length;
 	}
-	used = append_normalised(out, used, rooted, name->data, length);
+	/* An absolute name starts at the caller's root, which is its base, and ".." does not lead out of that. */
+	if (absolute) {
+		size_t n = append_normalised(out + used, 0, true, name->data, length);
+
+		used += n > 1 || used == 0 ? n : 0;
+	} else {
+		used = append_normalised(out, used, rooted, name->data, length);
+	}
 	if (used == 0)
 		out[used++] = rooted ? '/' : '.';
 	path.path = (struct bytes){ out, used };

@@ -59,8 +59,12 @@ struct process *process_get(struct process_table *t, const struct hd_header *h)
 {
 	struct process *p = process_find(t, h->pid, h->start_ns);
 
-	if (!p)
+	if (!p) {
 		p = process_add(t, h->pid, h->start_ns);
+		/* One that nobody told of begins here: with the image it has, or with the one that its first exec replaced. */
+		if (p)
+			p->image_base = h->image - (h->type == HD_PROCESS_EXEC && h->image > 0);
+	}
 	if (!p)
 		return NULL;
 	if (!p->exited) {
@@ -74,12 +78,21 @@ struct process *process_get(struct process_table *t, const struct hd_header *h)
 	return p;
 }
 
+uint32_t process_image_number(const struct process *p, uint32_t kernel_image)
+{
+	return kernel_image > p->image_base ? kernel_image - p->image_base : 0;
+}
+
 struct process *process_fork(struct process_table *t, struct process *parent, const struct hd_fork *f)
 {
 	struct process *p = process_find(t, f->child_pid, f->child_start_ns);
 
-	if (!p)
+	if (!p) {
 		p = process_add(t, f->child_pid, f->child_start_ns);
+		/* The kernel's count goes on from the parent's. */
+		if (p)
+			p->image_base = (parent ? parent->image_base : 0) + f->h.image;
+	}
 	if (!p)
 		return NULL;
 	p->ppid = f->clone_flags & CLONE_PARENT ? f->h.ppid : f->h.pid;

@@ -32,6 +32,7 @@ struct process {
 	struct list folds;  /* fold.c: struct fold.of_process */
 	struct list floods; /* open-flood.c: struct flood.of_process */
 	uint32_t ppid;
+	uint32_t image_base; /* the kernel's count of execs when the process began: images are counted from there */
 	bool exited;
 	bool has_image; /* `now` was told by a seed, a fork or an exec */
 	uint64_t exit_ns;
@@ -57,6 +58,9 @@ struct process *process_find(const struct process_table *t, uint32_t pid, uint64
 
 /* Finds or adds the process of a frame, and notes that it was seen. NULL when full or out of memory. */
 struct process *process_get(struct process_table *t, const struct hd_header *h);
+
+/* The process's own image number for the kernel's count in a frame of its. */
+uint32_t process_image_number(const struct process *p, uint32_t kernel_image);
 
 /* Adds the child of a fork with the image of its parent (NULL: unknown). NULL when full or out of memory. */
 struct process *process_fork(struct process_table *t, struct process *parent, const struct hd_fork *f);

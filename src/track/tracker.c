@@ -490,6 +490,9 @@ int tracker_push(struct tracker *t, const void *frame, size_t size)
 		p = process_get(&t->processes, &e->h);
 		t->out_of_memory += !p;
 	}
+	/* Every member of the union begins with the header. */
+	if (p)
+		e->h.image = e->u.exec.h.image = process_image_number(p, e->h.image);
 	handlers[e->type](t, e, p);
 	return t->refused;
 }

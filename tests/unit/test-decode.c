@@ -290,7 +290,10 @@ static void caller_names(void **state)
 	joined("b/a/", 0, "../..", "/");
 	joined("b/a/", 0, "...", "/a/b/...");
 	joined("b/a/", 0, ".hidden/..x", "/a/b/.hidden/..x");
-	joined("b/a/", 0, "/abs/./x/..", "/abs");
+	/* An absolute name starts at the caller's root and does not get out of it. */
+	joined("", 0, "/abs/./x/..", "/abs");
+	joined("jail/srv/", 0, "/../../etc/none", "/srv/jail/etc/none");
+	joined("jail/", 0, "/", "/jail");
 	joined(NULL, 0, "/abs//x", "/abs/x");
 	joined(NULL, 0, "rel/../x", "rel/../x");
 	joined("b/a/", HD_P_TRUNCATED, "x", "a/b/x");
