@@ -88,7 +88,7 @@ class CommandLine(Read):
     def test_wrong_usage_is_one_line_and_125(self):
         for args, words in (
             ([], ["no command", "--help"]),
-            (["evnts"], ["did you mean 'events'"]),
+            (["eventz"], ["did you mean 'events'"]),
             (["no\x1b[31m\nsuch"], ["\\x1b[31m\\x0asuch"]),
             (["events", "--tpye", "x"], ["did you mean --type"]),
             (["events", "--type"], ["--type needs an argument"]),

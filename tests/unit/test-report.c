@@ -81,7 +81,7 @@ static void has(const char *page, const char *words)
 		fail_msg("'%s' is not in:\n%s", words, page);
 }
 
-static void hasnt(const char *page, const char *words)
+static void lacks(const char *page, const char *words)
 {
 	if (strstr(page, words))
 		fail_msg("'%s' is in:\n%s", words, page);
@@ -121,7 +121,7 @@ static void the_tree_has_parents_times_and_ends(void **state)
 	event(r, 510, "process_exec", 10, 9, ",\"path\":\"/a/tool\",\"args\":[\"tool\"],\"error\":\"ENOENT\"");
 	event(r, 511, "process_exec", 24, 10, ",\"path\":\"/b/tool\",\"args\":[\"true\"]");
 	_cleanup_free_ char *page = text(r, 80);
-	hasnt(page, "/a/tool");
+	lacks(page, "/a/tool");
 	has(page, "Processes  8\n");
 	has(page, "  +0.000             -  agent\n");
 	has(page, "  +0.100  200 ms     2  ├─ sh -c 'x y'\n");
@@ -222,12 +222,12 @@ static void files_follow_their_names(void **state)
 	has(page, "   mapped         /w/mapped\n");
 	has(page, "Files read  1 file, 10 B\n");
 	has(page, "Files deleted  1 file\n  /w/old\n");
-	hasnt(page, "/w/kept");
-	hasnt(page, ".x.tmp");
+	lacks(page, "/w/kept");
+	lacks(page, ".x.tmp");
 	has(page, "Names and metadata changed  1 unlink, 1 rename\n");
 	has(page, "Opens that failed  500 ENOENT, 1 EACCES\n");
 	has(page, "EACCES      1  /etc/shadow\n");
-	hasnt(page, "/w/none");
+	lacks(page, "/w/none");
 }
 
 static void loss_and_damage_show(void **state)
@@ -264,7 +264,7 @@ static void an_interrupted_session_says_so(void **state)
 	has(page, "lasted 1.50 s");
 	has(page, "interrupted: Heddle was killed");
 	has(page, "Ledger  not there");
-	hasnt(page, "nothing lost");
+	lacks(page, "nothing lost");
 	_cleanup_free_ char *object = json(r);
 	_cleanup_free_ char *was = parse_json_string(object, "session.state");
 	assert_string_equal(was, "interrupted");

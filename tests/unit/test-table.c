@@ -135,7 +135,7 @@ static void near_names(void **state)
 		int value;
 	} names[] = { { "events", 1 }, { "report", 2 }, { "run", 3 } };
 
-	assert_string_equal(cli_nearest("evnts", names, 3, sizeof(names[0])), "events");
+	assert_string_equal(cli_nearest("eventz", names, 3, sizeof(names[0])), "events");
 	assert_string_equal(cli_nearest("rep", names, 3, sizeof(names[0])), "report");
 	assert_string_equal(cli_nearest("rnu", names, 3, sizeof(names[0])), "run");
 	assert_null(cli_nearest("completely-else", names, 3, sizeof(names[0])));
