@@ -16,7 +16,7 @@
 #define IDLE_MAX_MS 32
 #define REPLAY_WAIT_MS 100
 #define LOOK_NS (200 * INT64_C(1000000))
-#define DRAIN_NS (5 * CLOCK_SECOND_NS)
+#define DRAIN_NS (CLOCK_SECOND_NS / 2)
 #define KILL_NS (3 * CLOCK_SECOND_NS)
 
 struct observer {
@@ -115,7 +115,10 @@ void observer_orphaned(struct observer *o)
 	o->command = false;
 }
 
-/* Reads until the lanes are empty, or until a workload that never pauses has had its time. */
+/*
+ * Reads until the lanes are empty, or for a while from a workload that never pauses: the first look alone reads what
+ * was in the lanes at the call.
+ */
 static int drain(struct observer *o)
 {
 	int64_t until = now_ns() + DRAIN_NS;

@@ -308,6 +308,18 @@ class Leftovers(Case):
         self.assertEqual(self.lines(out)[-2]["left_running"], 1)
         self.assertIn(b"1 left running", done.stderr)
 
+    def test_left_busy(self):
+        """What is left and never pauses neither holds the end up nor unbalances the ledger."""
+        out = self.dir / "out.json"
+        script = "(while :; do : < /etc/hostname; done) > /dev/null 2>&1 & echo $!"
+        done = self.run_heddle("run", "--json", out, "--", "sh", "-c", script)
+        self.addCleanup(os.kill, int(done.stdout), signal.SIGKILL)
+        self.assertNotIn(b"do not balance", done.stderr)
+        lines = self.lines(out)
+        self.assertEqual(lines[-2]["left_running"], 1)
+        for row in [row for lane in lines[-1]["lanes"].values() for row in lane.values()]:
+            self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"])
+
     def test_kill_rest(self):
         out = self.dir / "out.json"
         script = "(setsid sleep 1000 >&- 2>&- & echo $!); sleep 1000 >&- 2>&- & echo $!"
