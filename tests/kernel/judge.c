@@ -276,18 +276,26 @@ static void run_all(struct run *r)
 	}
 }
 
+static void free_text(char **text)
+{
+	free(*text);
+}
+
 int judge_run(const struct judge_options *options)
 {
 	struct run r = { .options = options, .dns_port = options->dns_port };
 	const char *tmp = getenv("TMPDIR");
-	char real[256];
+	char scratch[256];
+	_cleanup_(free_text) char *real = NULL;
 	pid_t dns;
 
-	(void)snprintf(real, sizeof(real), "%s/kernel-test.XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
-	if (options->keep)
-		(void)snprintf(r.base, sizeof(r.base), "%s", options->keep);
-	else if (!mkdtemp(real) || !realpath(real, r.base))
+	(void)snprintf(scratch, sizeof(scratch), "%s/kernel-test.XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+	if (!options->keep && !mkdtemp(scratch))
 		return (void)fprintf(stderr, "kernel-test: no scratch directory: %s\n", strerror(errno)), 1;
+	real = realpath(options->keep ? options->keep : scratch, NULL);
+	if (!real || strlen(real) >= sizeof(r.base))
+		return (void)fprintf(stderr, "kernel-test: the scratch directory's path does not do\n"), 1;
+	memcpy(r.base, real, strlen(real) + 1);
 	/* Cases that drop to nobody must reach their directories. */
 	(void)chmod(r.base, 0755);
 	loopback_up();
