@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """heddle run: exit codes, streams, failures of ours, what is written, what is left."""
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -118,15 +119,17 @@ class Streams(Case):
         return script
 
     def test_descriptors_are_as_without(self):
-        listing = ["sh", "-c", "ls -l /proc/$$/fd | sed 's/.* \\([0-9]* ->\\)/\\1/; s/:\\[.*//; /^total/d'"]
+        # The names are all read before the first of the shell's own pipes is made.
+        listing = ["sh", "-c", 'for fd in /proc/$$/fd/*; do echo "${fd##*/} $(readlink $fd)"; done']
         read, write = os.pipe()
         self.addCleanup(os.close, read)
         self.addCleanup(os.close, write)
         more = {"pass_fds": (read,)}
         plain = subprocess.run(listing, stdin=subprocess.DEVNULL, capture_output=True, check=True, **more)
         done = self.run_heddle("run", "--json", self.dir / "j", "--", *listing, **more)
-        self.assertEqual(done.stdout, plain.stdout)
-        self.assertIn(f"{read} -> pipe".encode(), done.stdout)
+        inode = re.compile(rb":\[[0-9]+\]")
+        self.assertEqual(inode.sub(b"", done.stdout), inode.sub(b"", plain.stdout))
+        self.assertIn(f"{read} pipe".encode(), done.stdout)
 
     def test_reader_sees_the_end_when_the_command_closes(self):
         process = self.start_heddle("run", "--quiet", "--", "sh", "-c", "echo out; exec >&-; read wait",
@@ -427,13 +430,14 @@ class Leftovers(Case):
         self.assertEqual(process.returncode, 8)
 
     def test_start_is_quick(self):
-        """To the first output; the best of several, since the machine may be busy with something else."""
-        best = PATIENCE
+        """To the first output; the best of several, and more where others wait for the processors too."""
+        best = limit = PATIENCE
         for _ in range(20):
+            limit = 0.3 * max(1, os.getloadavg()[0] / os.cpu_count())
             best = min(best, self.first_byte())
-            if best < 0.3:
+            if best < limit:
                 break
-        self.assertLess(best, 0.3)
+        self.assertLess(best, limit)
 
     def first_byte(self):
         begin = time.monotonic()
