@@ -107,8 +107,10 @@ struct {
 #define FRAME_BYTES (56 * 1024)
 #define FRAME_SLACK 1024
 
+#define COUNTERS 32 /* HD_TYPE_MAX rounded up, so that a mask bounds the index on every kernel */
+
 struct slot {
-	struct hd_counter counters[HD_TYPE_MAX];
+	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
 	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
 	__u64 busy; /* SLOT_EGRESS on a preemptible kernel: someone is at it */
@@ -230,8 +232,7 @@ INLINE __u32 task_ns_pid(struct task_struct *t)
 
 INLINE void count_made(struct slot *s, __u32 type, __u64 n)
 {
-	if (type < HD_TYPE_MAX)
-		s->counters[type].made += n;
+	s->counters[masked(type, COUNTERS - 1)].made += n;
 }
 
 /* Types whose reader is woken at once, when it sleeps; the rest wait for the poll or for a fill level. */
@@ -247,12 +248,12 @@ INLINE bool wakes_now(__u32 type)
 INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
 {
 	struct hd_header *h = (struct hd_header *)s->frame;
-	__u32 type = h->type, size = h->size;
+	__u64 type = masked(h->type, COUNTERS - 1), size = h->size;
 	struct slot *cpu = slot_get(SLOT_TASK); /* one count a CPU, whichever slot made the frame */
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	long r;
 
-	if (!cpu || type >= HD_TYPE_MAX || size > FRAME_BYTES || size < sizeof(*h))
+	if (!cpu || size > FRAME_BYTES || size < sizeof(*h))
 		return false;
 	h->lane = lane;
 	if (lane == HD_LANE_CRITICAL) {

@@ -260,7 +260,7 @@ INLINE void escape_names(struct slot *s, struct hd_escape *e, int target_dirfd, 
 	if (target)
 		item_user_path(s, HD_I_TARGET_NAME, HD_I_BASE, target_dirfd, target);
 	if (first)
-		item_user_string(s, HD_I_NAME, first);
+		item_user_string(s, HD_I_TEXT, first);
 	if (second)
 		item_user_string(s, HD_I_NAME2, second);
 }
@@ -474,11 +474,18 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 
 	if (!target_cgroup && !stray_tasks)
 		return 0;
+	s = slot_get(SLOT_TASK);
 	st = bpf_task_storage_get(&tasks, task, NULL, 0);
-	if (!st || !st->member)
-		return 0;
+	if (!st || !st->member) {
+		/* One that comes in from outside joins, and has to be introduced. */
+		if (hierarchy || !target_cgroup || !cgroup_below(dst, target_cgroup, target_level))
+			return 0;
+		st = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (st)
+			state_read(st, task);
+		return seed_emit(s, task);
+	}
 	if (!hierarchy) {
-		/* 0 is the v2 hierarchy. */
 		home = target_cgroup;
 		level = target_level;
 	} else {
@@ -487,12 +494,12 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 	}
 	if (!home || cgroup_below(dst, home, level))
 		return 0;
-	if (home == target_cgroup)
+	if (!hierarchy)
 		count_stray(st, KREAD(task, tgid));
-	s = slot_get(SLOT_TASK);
 	if (!s)
 		return 0;
 	e = escape_begin(s, NULL, HD_ESC_CONTAINER, HD_RULE_LEFT_CGROUP);
+	frame_current_call(&e->h);
 	e->mover_pid = e->h.pid;
 	frame_task(&e->h, task);
 	e->h.ns_pid = task_ns_pid(task);

@@ -28,8 +28,11 @@ static long args_one(__u32 i, void *context)
 	if (at > FRAME_BYTES - 4096 - FRAME_SLACK || at - w->start > HD_ARGS_BYTES_MAX - 4096)
 		return 1;
 	n = bpf_probe_read_user_str((void *)s->frame + at, 4096, (void *)pointer);
-	if (n <= 0)
-		return 1;
+	if (n <= 0) {
+		/* Not in memory at this moment: an empty one in its place keeps the others' numbers right. */
+		*(char *)((void *)s->frame + at) = '\0';
+		n = 1;
+	}
 	s->walk_at = at + n;
 	return 0;
 }

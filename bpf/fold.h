@@ -321,10 +321,8 @@ static long fold_sweep_old(struct bpf_map *map, struct fold_key *k, struct fold 
 			bpf_map_delete_elem(&folds, &key);
 		return 0;
 	}
-	if (w->all || (f->side[0].operations && f->side[0].first_ns < w->before_ns))
-		fold_emit(w->s, &key, f, 0, w->all);
-	if (w->all || (f->side[1].operations && f->side[1].first_ns < w->before_ns))
-		fold_emit(w->s, &key, f, 1, w->all);
+	fold_emit(w->s, &key, f, 0, w->all);
+	fold_emit(w->s, &key, f, 1, w->all);
 	return 0;
 }
 

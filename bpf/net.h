@@ -469,6 +469,42 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 
 /* ---- sends that name an address ---- */
 
+struct destination {
+	__u64 socket;
+	__u8 address[16];
+	__u32 port;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct destination);
+	__type(value, __u64);
+} destinations SEC(".maps");
+
+/* True the first time. A datagram socket and a destination give one event, as a connect would. */
+INLINE bool destination_new(const struct destination *k)
+{
+	__u64 one = 1;
+
+	if (bpf_map_lookup_elem(&destinations, k))
+		return false;
+	bpf_map_update_elem(&destinations, k, &one, BPF_ANY);
+	return true;
+}
+
+/* FNV-1a over the caller's sockaddr, eight bytes at a time: tells destinations of one socket apart. */
+INLINE void destination_of_user(struct destination *k, const void *address, __u64 bytes)
+{
+	__u64 words[16] = {}, hash = 0xcbf29ce484222325ULL;
+
+	bpf_probe_read_user(words, masked(bytes, sizeof(words) - 1), address);
+	for (int i = 0; i < 16; i++)
+		hash = (hash ^ words[i]) * 0x100000001b3ULL;
+	__builtin_memcpy(k->address, &hash, 8);
+}
+
 struct msghdr_user {
 	__u64 name;
 	__u32 name_bytes;
@@ -497,8 +533,14 @@ INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 b
 	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
 	if (c->result >= 0 && (n->family == AF_INET || n->family == AF_INET6))
 		return;
-	if (c->result > 0)
+	if (c->result >= 0) {
+		struct destination k = { .socket = (__u64)sk };
+
+		destination_of_user(&k, address, bytes);
+		if (!destination_new(&k))
+			return;
 		n->result = 0;
+	}
 	n->flags = HD_NET_DATAGRAM;
 	item_user_address(s, HD_I_SOCKADDR, address, bytes);
 	frame_submit(s, HD_LANE_CRITICAL);

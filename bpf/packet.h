@@ -20,20 +20,6 @@ struct {
 	__type(value, struct owner);
 } owners SEC(".maps");
 
-struct destination {
-	__u64 cookie;
-	__u8 address[16];
-	__u32 port;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 8192);
-	__type(key, struct destination);
-	__type(value, __u64);
-} destinations SEC(".maps");
-
 struct packet {
 	__u8 local[16], remote[16];
 	__u32 payload;     /* offset of the UDP or TCP payload */
@@ -166,14 +152,12 @@ INLINE void packet_datagram(struct slot *s, const struct packet *p, const struct
 	struct sockaddr_any a = {}, b = {};
 	struct destination k = {};
 	struct hd_net *n;
-	__u64 one = 1;
 
-	k.cookie = cookie;
+	k.socket = cookie;
 	__builtin_memcpy(k.address, p->remote, 16);
 	k.port = p->remote_port;
-	if (bpf_map_lookup_elem(&destinations, &k))
+	if (!destination_new(&k))
 		return;
-	bpf_map_update_elem(&destinations, &k, &one, BPF_ANY);
 	n = (struct hd_net *)s->frame;
 	__builtin_memcpy(&n->h, who, sizeof(n->h));
 	n->h.type = HD_NETWORK_CONNECT;

@@ -186,6 +186,32 @@ INLINE void count_stray(struct task_state *st, __u32 tgid)
 	__sync_fetch_and_add(&stray_tasks, 1);
 }
 
+/* The task is outside the target's cgroup now: told of it, with who put it there. */
+static __noinline int left_cgroup(struct slot *s, struct task_struct *task, __u32 rule)
+{
+	struct cgroup *cg = KREAD(task, cgroups, dfl_cgrp);
+	struct kernfs_node *kn = KREAD(cg, kn);
+	struct hd_escape *e;
+
+	if (!s)
+		return 0;
+	e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
+	frame_current_call(&e->h);
+	e->mover_pid = e->h.pid;
+	frame_task(&e->h, task);
+	e->h.ns_pid = task_ns_pid(task);
+	e->h.flags = HD_F_VERIFIED;
+	e->result = 0;
+	e->category = HD_ESC_CONTAINER;
+	e->rule = rule;
+	e->target_kind = HD_TGT_CGROUP;
+	e->args[0] = KREAD(kn, id);
+	e->args[1] = e->args[2] = e->args[3] = 0;
+	item_kernel_string(s, HD_I_TARGET_NAME, KREAD(kn, name));
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 {
@@ -224,6 +250,9 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	f->child_start_ns = KREAD(child, group_leader, start_boottime);
 	f->child_ns_pid = task_ns_pid(child);
 	frame_submit(s, HD_LANE_CRITICAL);
+	/* CLONE_INTO_CGROUP: born elsewhere is having left. */
+	if (target_cgroup && !task_in_cgroup(child) && in_cgroup())
+		left_cgroup(s, child, HD_RULE_LEFT_CGROUP);
 	if (clone_flags & CLONE_NEW_ANY) {
 		e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
 		e->h.flags = HD_F_VERIFIED;
@@ -387,15 +416,40 @@ __u32 seed_tgid = 0;
 __u64 learn_cgroup = 0;
 __u32 learnt_level = 0;
 
+/* Names a process that the reader has not seen start. */
+static __noinline int seed_emit(struct slot *s, struct task_struct *t)
+{
+	struct mm_struct *mm;
+	struct hd_exec *x;
+	struct file *exe;
+
+	if (!s)
+		return 0;
+	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_SEED, sizeof(*x));
+	frame_task(&x->h, t);
+	x->h.ns_pid = task_ns_pid(t);
+	x->h.flags = HD_F_VERIFIED;
+	x->result = 0;
+	x->flags = 0;
+	x->args_count = x->args_bytes = 0;
+	x->inode = 0;
+	x->dev = 0;
+	x->pad0 = 0;
+	mm = KREAD(t, mm);
+	if (mm) {
+		exe = KREAD(mm, exe_file);
+		if (exe)
+			item_file_path(s, HD_I_EXE, exe);
+	}
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
 SEC("iter/task")
 int seed(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
 	struct task_state *st;
-	struct mm_struct *mm;
-	struct hd_exec *x;
-	struct file *exe;
-	struct slot *s;
 
 	if (!t || (t->flags & PF_KTHREAD))
 		return 0;
@@ -416,26 +470,7 @@ int seed(struct bpf_iter__task *ctx)
 	}
 	if (t->tgid != t->pid)
 		return 0;
-	s = slot_get(SLOT_ITER);
-	if (!s)
-		return 0;
-	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_SEED, sizeof(*x));
-	frame_task(&x->h, t);
-	x->h.ns_pid = task_ns_pid(t);
-	x->h.flags = HD_F_VERIFIED;
-	x->result = 0;
-	x->flags = 0;
-	x->args_count = x->args_bytes = 0;
-	x->inode = 0;
-	x->dev = 0;
-	x->pad0 = 0;
-	mm = KREAD(t, mm);
-	if (mm) {
-		exe = KREAD(mm, exe_file);
-		if (exe)
-			item_file_path(s, HD_I_EXE, exe);
-	}
-	frame_submit(s, HD_LANE_CRITICAL);
+	seed_emit(slot_get(SLOT_ITER), t);
 	return 0;
 }
 

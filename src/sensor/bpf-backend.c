@@ -192,6 +192,36 @@ void sensor_probe(struct sensor_probe *ret)
 	probe(ret, NULL);
 }
 
+static const char *why_no_hook(const struct sensor_probe *p, const struct hook_spec *s)
+{
+	if (!p->bpf)
+		return p->bpf_why;
+	if (!p->btf)
+		return "the kernel has no BTF";
+	if (s->cgroup && !p->cgroup2)
+		return "no cgroup v2 hierarchy is mounted";
+	if (s->tier <= p->best)
+		return "";
+	/* The tier is had whole or not at all. */
+	return p->lsm ? p->fentry_why : p->lsm_why;
+}
+
+size_t sensor_hooks_probed(const struct sensor_probe *p, struct sensor_hook *ret, size_t room)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(hook_specs) && n < room; i++) {
+		const struct hook_spec *s = &hook_specs[i];
+
+		/* Two forms of one hook: a kernel has either. */
+		if (n > 0 && !strcmp(ret[n - 1].name, s->name))
+			continue;
+		ret[n] = (struct sensor_hook){ .name = s->name, .provides = s->provides, .tier = s->tier };
+		(void)snprintf(ret[n++].why_not, sizeof(ret->why_not), "%s", why_no_hook(p, s));
+	}
+	return n;
+}
+
 /* ---- load and attach ---- */
 
 static struct bpf_program *program_named(struct bpf_backend *b, const char *name)
@@ -401,8 +431,11 @@ static int follow_cgroup(struct bpf_backend *b, const char *path, struct err *er
 static int backend_follow(void *self, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err)
 {
 	struct bpf_backend *b = self;
+	struct heddle_bpf__bss *bss = b->skeleton->bss;
 	int r;
 
+	/* The sensor shares its starter's v1 cgroups, and so does the command. */
+	system_v1_homes(pids_n ? pids[0] : (uint32_t)getpid(), (uint64_t *)bss->home_cgroup, bss->home_level);
 	if (cgroup_path) {
 		r = follow_cgroup(b, cgroup_path, err);
 		if (r < 0)

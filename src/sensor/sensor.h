@@ -89,3 +89,8 @@ struct sensor_probe {
 	enum sensor_tier best;
 };
 void sensor_probe(struct sensor_probe *ret);
+/*
+ * Every hook that any tier has, as the probe finds this kernel: none attached, why_not filled where it can't be. At
+ * most room are written; returns how many were.
+ */
+size_t sensor_hooks_probed(const struct sensor_probe *p, struct sensor_hook *ret, size_t room);

@@ -210,3 +210,54 @@ int system_descendants(uint32_t pid, uint32_t **ret, size_t *ret_n)
 	*ret_n = f.n;
 	return 0;
 }
+
+/* The mount of the v1 hierarchy that has this controller (or name=...). */
+static bool v1_mount(const char *controller, char *ret, size_t size)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	bool found = false;
+
+	if (!f)
+		return false;
+	while (!found && (m = getmntent(f)))
+		if (!strcmp(m->mnt_type, "cgroup") && hasmntopt(m, controller))
+			found = snprintf(ret, size, "%s", m->mnt_dir) < (int)size;
+	(void)endmntent(f);
+	return found;
+}
+
+/* One line of /proc/PID/cgroup: "4:memory:/some/where". */
+static void v1_home(char *line, uint64_t *ids, uint32_t *levels)
+{
+	char *rest = line, *number = strsep(&rest, ":"), *controllers = strsep(&rest, ":"), *path = rest;
+	unsigned long hierarchy = number ? strtoul(number, NULL, 10) : 0;
+	char mount[PATH_MAX / 2], whole[PATH_MAX];
+	struct stat st;
+
+	if (!path || !hierarchy || hierarchy >= HD_MAX_HIERARCHIES)
+		return;
+	path[strcspn(path, "\n")] = '\0';
+	controllers[strcspn(controllers, ",")] = '\0';
+	if (!strcmp(path, "/") || !v1_mount(controllers, mount, sizeof(mount)))
+		return;
+	if (snprintf(whole, sizeof(whole), "%s%s", mount, path) >= (int)sizeof(whole) || stat(whole, &st))
+		return;
+	ids[hierarchy] = st.st_ino;
+	for (const char *p = path; *p; p++)
+		levels[hierarchy] += *p == '/';
+}
+
+void system_v1_homes(uint32_t pid, uint64_t ids[HD_MAX_HIERARCHIES], uint32_t levels[HD_MAX_HIERARCHIES])
+{
+	char path[64], line[PATH_MAX];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		v1_home(line, ids, levels);
+	(void)fclose(f);
+}

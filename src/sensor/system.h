@@ -17,3 +17,9 @@ int system_cgroup_id(const char *path, uint64_t *ret_id, unsigned *ret_level);
 
 /* A process and all its living descendants, itself first; *ret owned by the caller. -ESRCH when it is not there. */
 int system_descendants(uint32_t pid, uint32_t **ret, size_t *ret_n);
+
+/*
+ * Where a process is in the v1 hierarchies: cgroup id and level by hierarchy number, 0 for one where it is at the root
+ * (which can't be left) or whose number is HD_MAX_HIERARCHIES or above.
+ */
+void system_v1_homes(uint32_t pid, uint64_t ids[HD_MAX_HIERARCHIES], uint32_t levels[HD_MAX_HIERARCHIES]);

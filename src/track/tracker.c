@@ -24,6 +24,7 @@
 #include "track/dns-cache.h"
 #include "track/dns-stream.h"
 #include "track/dns.h"
+#include "track/escapes.h"
 #include "track/file-names.h"
 #include "track/fold.h"
 #include "track/open-flood.h"
@@ -230,6 +231,32 @@ static void on_process_seed(struct tracker *t, struct event *e, struct process *
 		image_set(t, p, e->h.image, &e->exe);
 }
 
+/* ---- escapes ---- */
+
+/* The sandbox_escape beside a plain event, where the kernel side could not tell: it was neither made nor sent there. */
+static void escape_tell(struct tracker *t, const struct event *of, struct process *p, const struct escape_rule *rule,
+			int64_t result)
+{
+	struct event *e = made_begin(t, &of->h);
+	struct hd_escape *x = &e->u.escape;
+
+	e->type = e->h.type = HD_SANDBOX_ESCAPE;
+	e->h.lane = (uint8_t)ledger_lane(HD_SANDBOX_ESCAPE);
+	x->h = e->h;
+	x->category = rule->category;
+	x->rule = rule->rule;
+	x->result = result < 0 ? result : 0;
+	x->target_kind = of->remote.family && of->remote.family != AF_UNIX ? HD_TGT_ADDRESS : HD_TGT_PATH;
+	x->args[1] = of->type == HD_FILE_OPEN ? of->u.open.flags : 0;
+	e->target = of->path;
+	if (!bytes_set(e->target.path) && of->remote.family == AF_UNIX)
+		e->target = (struct event_path){ .path = of->remote.text, .verified = of->h.flags & HD_F_VERIFIED };
+	e->remote = of->remote;
+	row_of(t, HD_SANDBOX_ESCAPE)->made++;
+	row_of(t, HD_SANDBOX_ESCAPE)->delivered++;
+	tell_frame(t, e, p);
+}
+
 /* ---- files ---- */
 
 /* Notes the name of an open file when the frame in hand has one. */
@@ -237,6 +264,16 @@ static void name_set(struct tracker *t, const struct event *e, uint64_t file_id,
 {
 	if (file_id && bytes_set(e->path.path) && file_names_set(&t->files, file_id, inode, dev, &e->path) < 0)
 		t->out_of_memory++;
+}
+
+/* A refused open has only the caller's path: whether that was an attempt to get out is judged here. */
+static void tell_refused(struct tracker *t, struct event *e, struct process *p)
+{
+	const struct escape_rule *rule = e->u.open.result < 0 ? escape_of_open(e) : NULL;
+
+	tell_frame(t, e, p);
+	if (rule)
+		escape_tell(t, e, p, rule, e->u.open.result);
 }
 
 static void on_failed_open(struct tracker *t, struct event *e, struct process *p)
@@ -253,7 +290,7 @@ static void on_failed_open(struct tracker *t, struct event *e, struct process *p
 	if (f && f->held > 0 && flood_window_over(f, e->h.time_ns))
 		flood_tell(t, f);
 	if (!f || !flood_hold(f, p, e))
-		tell_frame(t, e, p);
+		tell_refused(t, e, p);
 	else if (f->held > 1)
 		/* The first one held is the event that will be told. */
 		count_folded(t, HD_FILE_OPEN);
@@ -268,7 +305,7 @@ static void on_file_open(struct tracker *t, struct event *e, struct process *p)
 		return;
 	}
 	name_set(t, e, o->file_id, o->inode, o->dev);
-	tell_frame(t, e, p);
+	tell_refused(t, e, p);
 }
 
 static void on_file_name(struct tracker *t, struct event *e, struct process *p)
@@ -436,7 +473,22 @@ static void on_dns(struct tracker *t, struct event *e, struct process *p)
 
 static void on_network_connect(struct tracker *t, struct event *e, struct process *p)
 {
+	const struct escape_rule *rule = escape_of_connect(e);
+
 	e->hostname = dns_cache_name(&t->names, &e->remote);
+	tell_frame(t, e, p);
+	if (rule)
+		escape_tell(t, e, p, rule, e->u.net.result);
+}
+
+static void on_sandbox_escape(struct tracker *t, struct event *e, struct process *p)
+{
+	/* A suspicion that the whole path clears was no operation of this type after all. */
+	if (!escape_holds(e)) {
+		row_of(t, HD_SANDBOX_ESCAPE)->made--;
+		row_of(t, HD_SANDBOX_ESCAPE)->delivered--;
+		return;
+	}
 	tell_frame(t, e, p);
 }
 
@@ -456,7 +508,7 @@ static void (*const handlers[HD_TYPE_MAX])(struct tracker *t, struct event *e, s
 	[HD_DNS_RESPONSE] = on_dns,
 	[HD_PRIVILEGE_CHANGE] = tell_frame,
 	[HD_MEMORY_EXEC] = tell_frame,
-	[HD_SANDBOX_ESCAPE] = tell_frame,
+	[HD_SANDBOX_ESCAPE] = on_sandbox_escape,
 	[HD_FILE_NAME] = on_file_name,
 	[HD_PROCESS_SEED] = on_process_seed,
 };
