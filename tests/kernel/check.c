@@ -413,6 +413,8 @@ static void fact(struct judgement *j, char *text)
 	case 'R':
 		j->root = strtoll(text + 2, NULL, 10);
 		break;
+	case 'G':
+		break;
 	case 'J':
 		if (j->strangers_n < STRANGERS_MAX)
 			j->strangers[j->strangers_n++] = strtoll(text + 2, NULL, 10);

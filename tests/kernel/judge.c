@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The judge's hands: runs each family under heddle, with its DNS server and a noisy neighbour outside the workload. */
-#include "kernel-test.h"
+#include "judge.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,15 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-struct run {
-	const struct judge_options *options;
-	char base[256]; /* scratch directory of all runs */
-	char facts[320], json[320], complaints[320], work[320];
-	unsigned dns_port;
-	pid_t outsider; /* waits outside until the workload takes it in */
-	char mark[400]; /* the file that it makes then */
-};
-
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *f)
 {
 	(void)st;
@@ -36,7 +27,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 	return 0;
 }
 
-static void remove_tree(const char *path)
+void remove_tree(const char *path)
 {
 	(void)nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
@@ -81,7 +72,7 @@ static bool in_workload(void)
 }
 
 /* Waits until the workload has moved it into its cgroup, and then makes its file. */
-static pid_t outsider_start(const char *mark)
+static pid_t outsider_start(const char *mark, const int *pipes)
 {
 	pid_t pid = fork();
 
@@ -89,20 +80,20 @@ static pid_t outsider_start(const char *mark)
 		return pid;
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_NAME, "outsider");
+	(void)close(pipes[0]);
+	(void)close(pipes[1]);
 	while (!in_workload())
 		(void)usleep(5000);
 	(void)close(open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 	_exit(0);
 }
 
-static void exec_heddle(const struct run *r, const char *family, const char *option, int out)
+void run_arguments(struct run *r, const char *what, const char *option, const char **argv)
 {
-	const char *argv[32];
-	char port[16], outsider[16];
 	size_t n = 0;
-	int err = open(r->complaints, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	(void)snprintf(port, sizeof(port), "%u", r->dns_port);
+	(void)snprintf(r->port, sizeof(r->port), "%u", r->dns_port);
+	(void)snprintf(r->outsider_text, sizeof(r->outsider_text), "%d", r->outsider);
 	argv[n++] = r->options->heddle;
 	argv[n++] = "run";
 	argv[n++] = "--json";
@@ -115,7 +106,7 @@ static void exec_heddle(const struct run *r, const char *family, const char *opt
 	}
 	if (r->dns_port != 53) {
 		argv[n++] = "--dns-port";
-		argv[n++] = port;
+		argv[n++] = r->port;
 	}
 	if (option)
 		argv[n++] = option;
@@ -124,20 +115,37 @@ static void exec_heddle(const struct run *r, const char *family, const char *opt
 	argv[n++] = "--base";
 	argv[n++] = r->work;
 	argv[n++] = "--dns-port";
-	argv[n++] = port;
-	(void)snprintf(outsider, sizeof(outsider), "%d", r->outsider);
+	argv[n++] = r->port;
 	argv[n++] = "--outsider";
-	argv[n++] = outsider;
+	argv[n++] = r->outsider_text;
 	argv[n++] = "--outsider-mark";
 	argv[n++] = r->mark;
 	argv[n++] = "--act";
-	argv[n++] = family;
+	argv[n++] = what;
 	argv[n] = NULL;
+}
+
+void run_exec(const struct run *r, const char **argv, int out)
+{
+	int err = open(r->complaints, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
 	(void)dup2(out, STDOUT_FILENO);
 	(void)dup2(err, STDERR_FILENO);
 	(void)execv(argv[0], (char *const *)argv);
 	(void)dprintf(STDERR_FILENO, "can't execute %s: %s\n", argv[0], strerror(errno));
 	_exit(125);
+}
+
+int run_prepare(struct run *r, const char *name)
+{
+	(void)snprintf(r->facts, sizeof(r->facts), "%s/%s.facts", r->base, name);
+	(void)snprintf(r->json, sizeof(r->json), "%s/%s.json", r->base, name);
+	(void)snprintf(r->complaints, sizeof(r->complaints), "%s/%s.stderr", r->base, name);
+	(void)snprintf(r->mark, sizeof(r->mark), "%s/%s.mark", r->base, name);
+	(void)snprintf(r->work, sizeof(r->work), "%s/work-%s", r->base, name);
+	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0)
+		return -1;
+	return 0;
 }
 
 static int64_t monotonic_ms(void)
@@ -148,8 +156,7 @@ static int64_t monotonic_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* Copies what the workload prints to the facts file until its end or the limit; false: too late. */
-static bool collect(int in, const char *path, unsigned limit)
+bool run_collect(int in, const char *path, unsigned limit)
 {
 	int64_t end = monotonic_ms() + limit * 1000LL, left;
 	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -170,10 +177,10 @@ static bool collect(int in, const char *path, unsigned limit)
 	return done;
 }
 
-static void show_complaints(const char *path)
+void run_show_complaints(const struct run *r)
 {
 	char line[400];
-	FILE *f = fopen(path, "re");
+	FILE *f = fopen(r->complaints, "re");
 
 	for (int i = 0; f && i < 20 && fgets(line, sizeof(line), f); i++) {
 		line[strcspn(line, "\n")] = '\0';
@@ -183,8 +190,7 @@ static void show_complaints(const char *path)
 		(void)fclose(f);
 }
 
-/* The end of heddle itself, no longer than the limit. */
-static int reap(pid_t pid, unsigned limit)
+int run_reap(pid_t pid, unsigned limit)
 {
 	int64_t end = monotonic_ms() + limit * 1000LL;
 	int status = -1;
@@ -222,28 +228,25 @@ static void remove_cgroups(void)
 static void run_family(struct run *r, const struct act_family *family, const char *what)
 {
 	char name[128], why[160] = "";
+	const char *argv[RUN_ARGUMENTS];
 	int pipes[2], status;
 	bool in_time;
 	pid_t pid, neighbour;
 
-	(void)snprintf(r->facts, sizeof(r->facts), "%s/%s.facts", r->base, family->name);
-	(void)snprintf(r->json, sizeof(r->json), "%s/%s.json", r->base, family->name);
-	(void)snprintf(r->complaints, sizeof(r->complaints), "%s/%s.stderr", r->base, family->name);
-	(void)snprintf(r->work, sizeof(r->work), "%s/work", r->base);
 	/* Before the pipe is made, so that it does not keep the pipe open. */
 	neighbour = neighbour_start();
-	(void)snprintf(r->mark, sizeof(r->mark), "%s/%s.mark", r->base, family->name);
-	r->outsider = outsider_start(r->mark);
-	if ((mkdir(r->work, 0755) < 0 && errno != EEXIST) || chmod(r->work, 0755) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
+	if (run_prepare(r, family->name) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
 		tap(false, family->name, strerror(errno), NULL);
 		return;
 	}
+	r->outsider = outsider_start(r->mark, pipes);
+	run_arguments(r, what, family->heddle_option, argv);
 	pid = fork();
 	if (pid == 0)
-		exec_heddle(r, what, family->heddle_option, pipes[1]);
+		run_exec(r, argv, pipes[1]);
 	(void)close(pipes[1]);
-	in_time = collect(pipes[0], r->facts, r->options->limit);
-	status = reap(pid, in_time ? r->options->limit : 1);
+	in_time = run_collect(pipes[0], r->facts, r->options->limit);
+	status = run_reap(pid, in_time ? r->options->limit : 1);
 	(void)close(pipes[0]);
 	(void)kill(neighbour, SIGKILL);
 	(void)waitpid(neighbour, NULL, 0);
@@ -255,7 +258,7 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 		(void)snprintf(why, sizeof(why), "wait status 0x%x", (unsigned)status);
 	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0", family->name);
 	tap(!*why, name, why, NULL);
-	show_complaints(r->complaints);
+	run_show_complaints(r);
 	judge_check(family->name, r->facts, r->json, r->options->tier);
 	remove_tree(r->work);
 	remove_cgroups();
@@ -272,7 +275,10 @@ static void run_all(struct run *r)
 		if (only && (strlen(f->name) != n || strncmp(f->name, only, n) != 0))
 			continue;
 		(void)printf("# %s: %s\n", f->name, f->proves);
-		run_family(r, f, only ? only : f->name);
+		if (f->prelude)
+			judge_attach(r);
+		else
+			run_family(r, f, only ? only : f->name);
 	}
 }
 
@@ -303,6 +309,8 @@ int judge_run(const struct judge_options *options)
 	if (dns < 0)
 		tap(false, "dns server of the tests", strerror(-dns), NULL);
 	run_all(&r);
+	if (!options->only || strcmp(options->only, "together") == 0)
+		judge_two_runs(&r);
 	if (dns > 0) {
 		(void)kill(dns, SIGKILL);
 		(void)waitpid(dns, NULL, 0);

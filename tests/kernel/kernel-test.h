@@ -28,6 +28,7 @@ struct act_family {
 	const char *proves; /* event types and categories, for --list */
 	const struct act_case *cases;
 	const char *heddle_option; /* one more option for `heddle run`, or NULL */
+	void (*prelude)(void);	   /* not NULL: the family is attached to; this runs before, unseen */
 };
 extern const struct act_family *const act_families[]; /* NULL ends */
 

@@ -12,8 +12,10 @@
 #define FAMILIES(X)                                                                                                    \
 	X(exec)                                                                                                        \
 	X(fork)                                                                                                        \
-	X(open) X(rw) X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container) X(scope)   \
-	    X(via) X(hostile)
+	X(open)                                                                                                        \
+	X(rw)                                                                                                          \
+	X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container) X(scope) X(via)          \
+	    X(hostile) X(attach)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
