@@ -13,6 +13,7 @@ static const struct cli_command commands[] = {
 	{ "events", "print a session's events", cmd_events },
 	{ "report", "sum a session up: escapes, processes, hosts, files", cmd_report },
 	{ "sessions", "list the sessions that are stored", cmd_sessions },
+	{ "doctor", "tell what this machine allows to be seen", cmd_doctor },
 	{ "version", "print the version", cmd_version },
 	{ "help", "explain a command", cmd_help },
 };

@@ -203,7 +203,9 @@ static const char *why_no_hook(const struct sensor_probe *p, const struct hook_s
 	if (s->tier <= p->best)
 		return "";
 	/* The tier is had whole or not at all. */
-	return p->lsm ? p->fentry_why : p->lsm_why;
+	if (!p->fentry && (p->lsm || !strncmp(s->name, "fentry/", 7)))
+		return p->fentry_why;
+	return p->lsm_why;
 }
 
 size_t sensor_hooks_probed(const struct sensor_probe *p, struct sensor_hook *ret, size_t room)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""doctor: what it says is what a session on the same machine then has."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+from harness import HEDDLE, PATIENCE, Case, cgroup_mount, main
+
+TIERS = ("none", "tracepoint", "lsm")
+
+
+class Doctor(Case):
+    def diagnose(self, *prefix, code=0, **more):
+        done = subprocess.run([*prefix, HEDDLE, "doctor", "--format", "json"], capture_output=True, env=self.env,
+                              timeout=PATIENCE, check=False, **more)
+        self.assertEqual(done.returncode, code, done.stderr)
+        self.assertEqual(done.stderr, b"")
+        return json.loads(done.stdout)
+
+    def reachable(self):
+        """A copy of the binary that any user can start."""
+        os.chmod(self.dir, 0o755)
+        copy = self.dir / "heddle"
+        shutil.copy(HEDDLE, copy)
+        os.chmod(copy, 0o755)
+        return copy
+
+    def assert_refused(self, found):
+        """Nothing to be had, and every line of it says why."""
+        self.assertFalse(found["observes"])
+        self.assertEqual(found["tier"], "none")
+        self.assertEqual(found["blind"], ["everything"])
+        self.assertIn("CAP_BPF", found["bpf_why"])
+        self.assertTrue(found["verdict"].startswith("nothing can be observed here: "), found["verdict"])
+        self.assertGreater(len(found["hooks"]), 20)
+        for hook in found["hooks"]:
+            self.assertFalse(hook["attached"], hook)
+            self.assertEqual(hook["why_not"], found["bpf_why"])
+
+    def test_agrees_with_a_session(self):
+        found = self.diagnose()
+        log = self.dir / "log.json"
+        self.assertEqual(self.run_heddle("run", "--quiet", "--json", str(log), "--", "true").returncode, 0)
+        start = self.lines(log)[0]
+        self.assertEqual(found["tier"], start["tier"])
+        self.assertEqual([h["name"] for h in found["hooks"] if h["attached"]], start["hooks"])
+        self.assertEqual(found["blind"][:len(start["blind"])], start["blind"])
+        self.assertEqual(found["kernel"], start["kernel"])
+
+    def test_every_hook_is_attached_or_has_a_reason(self):
+        found = self.diagnose()
+        self.assertTrue(found["observes"])
+        names = [hook["name"] for hook in found["hooks"]]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("tp_btf/sys_exit", names)
+        self.assertIn("lsm/path_unlink", names)
+        self.assertIn("fentry/mnt_want_write", names)
+        for hook in found["hooks"]:
+            self.assertIn(hook["tier"], TIERS[1:])
+            self.assertTrue(hook["provides"])
+            self.assertEqual(hook["attached"], "why_not" not in hook, hook)
+            if TIERS.index(hook["tier"]) > TIERS.index(found["tier"]):
+                self.assertFalse(hook["attached"], hook)
+                self.assertIn(hook["why_not"], (found.get("lsm_why"), found.get("fentry_why")))
+
+    def test_facts_are_the_machine_s(self):
+        found = self.diagnose()
+        self.assertEqual(found["kernel"], os.uname().release)
+        self.assertTrue(found["root"])
+        self.assertEqual(found["btf"], os.access("/sys/kernel/btf/vmlinux", os.R_OK))
+        mount = cgroup_mount()
+        self.assertEqual(found.get("cgroup2_mount"), str(mount) if mount else None)
+        try:
+            lockdown = pathlib.Path("/sys/kernel/security/lockdown").read_text().split("[")[1].split("]")[0]
+        except OSError:
+            lockdown = "unknown"
+        self.assertEqual(found["lockdown"], lockdown)
+
+    def test_text_has_what_json_has(self):
+        found = self.diagnose()
+        done = self.run_heddle("doctor")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        text = done.stdout.decode()
+        self.assertNotIn("\x1b", text)
+        rows = {line.split()[0]: line for line in text.splitlines() if "/" in line.split(" ")[0]}
+        self.assertEqual(sorted(rows), sorted(hook["name"] for hook in found["hooks"]))
+        for hook in found["hooks"]:
+            self.assertEqual(rows[hook["name"]].split()[2], "yes" if hook["attached"] else "no")
+            self.assertIn(hook.get("why_not", ""), text)
+        for sentence in found["blind"]:
+            self.assertIn(sentence, text)
+        self.assertEqual(text.splitlines()[-1], found["verdict"])
+
+    def test_not_root(self):
+        copy = self.reachable()
+        done = subprocess.run([copy, "doctor", "--format", "json"], capture_output=True, env=self.env, user=65534,
+                              group=65534, extra_groups=[], timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        found = json.loads(done.stdout)
+        self.assertFalse(found["root"])
+        self.assertEqual(found["capabilities"], [])
+        self.assertIn("sudo heddle doctor", found["verdict"])
+        self.assert_refused(found)
+        text = subprocess.run([copy, "doctor"], capture_output=True, env=self.env, user=65534, group=65534,
+                              extra_groups=[], timeout=PATIENCE, check=False)
+        self.assertEqual((text.returncode, text.stderr), (1, b""))
+        self.assertEqual(text.stdout.decode().splitlines()[-1], found["verdict"])
+
+    def test_root_without_capabilities(self):
+        # As root in a container: CAP_SYS_ADMIN (21), CAP_PERFMON (38) and CAP_BPF (39) are held back.
+        found = self.diagnose("setpriv", "--bounding-set=-cap_21,-cap_38,-cap_39", code=1)
+        self.assertTrue(found["root"])
+        self.assertNotIn("CAP_BPF", found["capabilities"])
+        self.assertIn("container", found["verdict"])
+        self.assert_refused(found)
+
+    def diagnose_fails(self, *args, words):
+        done = self.run_heddle("doctor", *args)
+        self.assertEqual((done.returncode, done.stdout), (125, b""))
+        self.assert_one_line(done.stderr, *words)
+
+    def test_wrong_usage(self):
+        self.diagnose_fails("--format", "yaml", words=["text or json", "yaml"])
+        self.diagnose_fails("now", words=["no argument", "now"])
+
+
+if __name__ == "__main__":
+    main()
