@@ -208,18 +208,27 @@ INLINE void see_dentry(__u32 operation, struct dentry *dentry)
 		seen_path(seen, (struct vfsmount *)note->mnt, dentry);
 }
 
+/* Mode, owner and size come by here too, after a hook that had the path: only times are left to this one. */
+#define ATTR_NOT_TIMES 0x0f /* ATTR_MODE, ATTR_UID, ATTR_GID, ATTR_SIZE */
+
+INLINE void see_times(struct dentry *dentry, struct iattr *attr)
+{
+	if (!(KREAD(attr, ia_valid) & ATTR_NOT_TIMES))
+		see_dentry(HD_META_UTIMES, dentry);
+}
+
 /* The idmap argument came with 6.3 (5.12 for the attribute hooks): two forms, one of which the sensor loads. */
 SEC("lsm/inode_setattr")
 int BPF_PROG(lsm_setattr, struct dentry *dentry, struct iattr *attr)
 {
-	see_dentry(HD_META_UTIMES, dentry);
+	see_times(dentry, attr);
 	return 0;
 }
 
 SEC("lsm/inode_setattr")
 int BPF_PROG(lsm_setattr_idmap, void *idmap, struct dentry *dentry, struct iattr *attr)
 {
-	see_dentry(HD_META_UTIMES, dentry);
+	see_times(dentry, attr);
 	return 0;
 }
 

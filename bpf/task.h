@@ -370,6 +370,32 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 
 #define SIGNAL_GROUP_EXIT 0x04
 
+/* Threads that die at once may each find that none is left alive: the first to enter its process here tells it. */
+struct process_id {
+	__u64 start_ns;
+	__u32 tgid;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct process_id);
+	__type(value, __u64);
+} gone SEC(".maps");
+
+INLINE bool exit_is_told(struct task_struct *t, struct signal_struct *sig)
+{
+	struct process_id id = {};
+	__u64 one = 1;
+
+	if (KREAD(sig, nr_threads) <= 1)
+		return false;
+	id.start_ns = KREAD(t, group_leader, start_boottime);
+	id.tgid = KREAD(t, tgid);
+	return bpf_map_update_elem(&gone, &id, &one, BPF_NOEXIST) != 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *t)
 {
@@ -385,7 +411,7 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	if (st && st->counted)
 		__sync_fetch_and_sub(&stray_tasks, 1);
 	sig = KREAD(t, signal);
-	if (KREAD(sig, live.counter) != 0)
+	if (KREAD(sig, live.counter) != 0 || exit_is_told(t, sig))
 		return 0;
 	s = slot_get(SLOT_TASK);
 	if (!s)

@@ -27,6 +27,7 @@
 #include "track/escapes.h"
 #include "track/file-names.h"
 #include "track/fold.h"
+#include "track/loader.h"
 #include "track/open-flood.h"
 #include "track/process-table.h"
 
@@ -201,6 +202,7 @@ static void on_process_exec(struct tracker *t, struct event *e, struct process *
 		process_flush(t, p);
 		image_set(t, p, e->h.image, &e->exe);
 	}
+	loader_fill(e);
 	tell_frame(t, e, p);
 }
 
