@@ -190,14 +190,16 @@ static void case_runtime_socket(void)
 	}
 	(void)mkdir("/run/containerd", 0755);
 	(void)mkdir("/run/crio", 0755);
+	(void)mkdir("/run/podman", 0755);
 	serve("/run/docker.sock");
 	serve("/run/containerd/containerd.sock");
 	serve("/run/crio/crio.sock");
+	serve("/run/podman/podman.sock");
 	connect_to("docker's socket", "/run/docker.sock", "/run/docker.sock");
 	connect_to("containerd's socket", "/run/containerd/containerd.sock", "/run/containerd/containerd.sock");
 	connect_to("cri-o's socket", "/run/crio/crio.sock", "/run/crio/crio.sock");
-	(void)must(symlink("/run/docker.sock", "innocent") == 0, "symlink");
-	connect_to("a runtime's socket by another name", "innocent", "/run/docker.sock");
+	(void)must(symlink("/run/podman/podman.sock", "innocent") == 0, "symlink");
+	connect_to("a runtime's socket by another name", "innocent", "/run/podman/podman.sock");
 	serve("plain.sock");
 	expect_none("sandbox_escape", "an ordinary socket is none", "target=%s", at("plain.sock"));
 }

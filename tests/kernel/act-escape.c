@@ -196,6 +196,12 @@ static int ptrace_refused(void *context)
 	return 0;
 }
 
+static int traced(void *context)
+{
+	ESCAPE("ptrace", "ptrace", "PTRACE_TRACEME", "detail~PTRACE_TRACEME", ok(ptrace(PTRACE_TRACEME, 0, 0, 0)));
+	return 0;
+}
+
 static void case_ptrace(void)
 {
 	pid_t pid = waits();
@@ -209,6 +215,7 @@ static void case_ptrace(void)
 	(void)snprintf(fields, sizeof(fields), "target=pid %d|@detail~PTRACE_SEIZE", pid);
 	ESCAPE("ptrace", "ptrace", "PTRACE_SEIZE", fields, ok(ptrace(PTRACE_SEIZE, pid, 0, 0)));
 	(void)in_child(ptrace_refused, &pid);
+	(void)in_child(traced, NULL);
 	(void)kill(pid, SIGKILL);
 	(void)wait_for(pid);
 }

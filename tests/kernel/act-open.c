@@ -111,7 +111,7 @@ static void case_failed(void)
 {
 	int file = -1;
 
-	expect("file_open", "ENOENT", "@path=%s|verified=false|flags=O_RDONLY,O_CLOEXEC|%s|-inode|-device",
+	expect("file_open", "ENOENT", "@path=%s|verified=false|flags=O_RDONLY,O_CLOEXEC|%s|-inode|-device|-mode",
 	       at("missing"), no(open("missing", O_RDONLY | O_CLOEXEC), ENOENT));
 	make_file("file", "x");
 	expect("file_open", "ENOTDIR", "@path=%s|verified=false|%s", at("file/below"),

@@ -86,7 +86,7 @@ static void case_compat_files(void)
 	       ok(int80(15, low("g"), 0604, 0)));
 	expect("file_metadata", "unlink", "@operation=unlink|@path=%s|%%path|via=compat|%s", at("g"),
 	       ok(int80(10, low("g"), 0, 0)));
-	expect("file_open", "openat that fails", "@path=%s|via=compat|verified=false|%s", at("none"),
+	expect("file_open", "openat that fails", "@path=%s|via=compat|verified=false|-mode|%s", at("none"),
 	       no(int80(295, AT_FDCWD, low("none"), 0), ENOENT));
 }
 

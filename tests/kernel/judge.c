@@ -88,7 +88,7 @@ static pid_t outsider_start(const char *mark, const int *pipes)
 	_exit(0);
 }
 
-void run_arguments(struct run *r, const char *what, const char *option, const char **argv)
+void run_arguments(struct run *r, const char *what, const char *const *options, const char **argv)
 {
 	size_t n = 0;
 
@@ -108,8 +108,8 @@ void run_arguments(struct run *r, const char *what, const char *option, const ch
 		argv[n++] = "--dns-port";
 		argv[n++] = r->port;
 	}
-	if (option)
-		argv[n++] = option;
+	for (size_t i = 0; options && options[i]; i++)
+		argv[n++] = options[i];
 	argv[n++] = "--";
 	argv[n++] = r->options->self;
 	argv[n++] = "--base";
@@ -240,7 +240,7 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 		return;
 	}
 	r->outsider = outsider_start(r->mark, pipes);
-	run_arguments(r, what, family->heddle_option, argv);
+	run_arguments(r, what, family->heddle_options, argv);
 	pid = fork();
 	if (pid == 0)
 		run_exec(r, argv, pipes[1]);
@@ -259,7 +259,7 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0", family->name);
 	tap(!*why, name, why, NULL);
 	run_show_complaints(r);
-	judge_check(family->name, r->facts, r->json, r->options->tier);
+	judge_check(family->name, r->facts, r->json, r->options->tier, family->lossy);
 	remove_tree(r->work);
 	remove_cgroups();
 }

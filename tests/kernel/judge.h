@@ -19,7 +19,7 @@ struct run {
 /* Names the files of a run and makes its directory. */
 int run_prepare(struct run *r, const char *name);
 /* heddle's own arguments up to "--", then the workload's; NULL ends. Points into *r. */
-void run_arguments(struct run *r, const char *what, const char *option, const char **argv);
+void run_arguments(struct run *r, const char *what, const char *const *options, const char **argv);
 /* In the child: stderr into r->complaints, stdout into out, and away. */
 void run_exec(const struct run *r, const char **argv, int out) __attribute__((noreturn));
 /* Copies what comes to the facts file until its end or the limit; false: too late. */

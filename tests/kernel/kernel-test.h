@@ -27,8 +27,9 @@ struct act_family {
 	const char *name;
 	const char *proves; /* event types and categories, for --list */
 	const struct act_case *cases;
-	const char *heddle_option; /* one more option for `heddle run`, or NULL */
-	void (*prelude)(void);	   /* not NULL: the family is attached to; this runs before, unseen */
+	const char *const *heddle_options; /* more options for `heddle run`, NULL-terminated; NULL: none */
+	void (*prelude)(void);		   /* not NULL: the family is attached to; this runs before, unseen */
+	bool lossy;			   /* the bulk lane overflows, and must say so */
 };
 extern const struct act_family *const act_families[]; /* NULL ends */
 
@@ -106,7 +107,7 @@ struct judge_options {
 };
 int judge_run(const struct judge_options *options);
 /* Checks a JSON file against what a workload printed; adds TAP lines. */
-void judge_check(const char *family, const char *facts, const char *json, const char *tier);
+void judge_check(const char *family, const char *facts, const char *json, const char *tier, bool lossy);
 
 /* TAP */
 void tap(bool right, const char *name, const char *why, const char *evidence);
@@ -137,7 +138,7 @@ size_t field_bytes(const struct json *event, const char *key, const struct json 
 
 /* What holds for every run, whatever ran in it. */
 void judge_common(const char *family, const struct lines *lines, const long long *strangers, size_t strangers_n,
-		  long long root);
+		  long long root, bool lossy);
 
 /* The judge's own DNS server on 127.0.0.1, a child process; gives its pid, and the port through *port (0: choose). */
 pid_t dns_server_start(unsigned *port);

@@ -14,8 +14,10 @@
 	X(fork)                                                                                                        \
 	X(open)                                                                                                        \
 	X(rw)                                                                                                          \
-	X(metadata) X(socket) X(connect) X(dns) X(privilege) X(memory) X(escape) X(container) X(scope) X(via)          \
-	    X(hostile) X(attach)
+	X(metadata)                                                                                                    \
+	X(socket)                                                                                                      \
+	X(connect)                                                                                                     \
+	X(dns) X(privilege) X(memory) X(escape) X(container) X(scope) X(via) X(hostile) X(race) X(flood) X(attach)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
@@ -132,7 +134,7 @@ int main(int argc, char **argv)
 	if (a.list)
 		return act_list();
 	if (a.check) {
-		judge_check("check", a.check, argv[optind] ? argv[optind] : "", a.judge.tier);
+		judge_check("check", a.check, argv[optind] ? argv[optind] : "", a.judge.tier, false);
 		return tap_end();
 	}
 	if (a.act) {

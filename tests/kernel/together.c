@@ -48,7 +48,7 @@ static void finish(struct one *o)
 	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0", o->name);
 	tap(!*why, name, why, NULL);
 	run_show_complaints(&o->run);
-	judge_check(o->name, o->run.facts, o->run.json, o->run.options->tier);
+	judge_check(o->name, o->run.facts, o->run.json, o->run.options->tier, false);
 	remove_tree(o->run.work);
 }
 
@@ -189,6 +189,6 @@ void judge_attach(struct run *r)
 	(void)close(gate);
 	if (status != 0)
 		run_show_complaints(r);
-	judge_check("attach", r->facts, r->json, r->options->tier);
+	judge_check("attach", r->facts, r->json, r->options->tier, false);
 	remove_tree(r->work);
 }
