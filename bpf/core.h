@@ -53,8 +53,27 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 #define KREAD_PICK(_1, _2, _3, _4, name, ...) name
 #define KREAD(p, ...) KREAD_PICK(__VA_ARGS__, KREAD4, KREAD3, KREAD2, KREAD1)(p, __VA_ARGS__)
 
+/* Two words of kernel memory by plain loads: any kernel struct of two scalars will do to say so to the verifier. */
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+} __attribute__((preserve_access_index));
+
+INLINE void load16(void *to, const void *from)
+{
+	if (cfg_cast) {
+		struct timespec64 *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
+
+		((__u64 *)to)[0] = w->tv_sec;
+		((__u64 *)to)[1] = w->tv_nsec;
+	} else {
+		bpf_probe_read_kernel(to, 16, from);
+	}
+}
+
 /* Set at run time by sensor_follow. No target: every test below is false and nothing is captured. */
 __u64 target_cgroup = 0;
+__u64 target_address = 0; /* of its struct cgroup, once learnt: the quickest test there is */
 __u32 target_level = 0;
 /* Tasks of the workload that no cgroup test finds: those who left, and those attached by pid. 0 spares everyone the look-up. */
 __u32 stray_tasks = 0;
@@ -151,8 +170,20 @@ INLINE struct task_struct *current_task(void)
  */
 INLINE bool in_cgroup(void)
 {
-	return target_cgroup && bpf_get_current_ancestor_cgroup_id(target_level) == target_cgroup &&
-	       current_task()->tgid != (int)cfg_self_tgid;
+	struct task_struct *t = current_task();
+	struct cgroup *cg;
+
+	if (!target_cgroup || t->tgid == (int)cfg_self_tgid)
+		return false;
+	if (cfg_cast) {
+		/* In it, or too high up to be below it: plain loads settle nearly every call of every process. */
+		cg = t->cgroups->dfl_cgrp;
+		if ((__u64)cg == target_address)
+			return true;
+		if (cg->level <= (int)target_level)
+			return cg->level == (int)target_level && cg->kn->id == target_cgroup;
+	}
+	return bpf_get_current_ancestor_cgroup_id(target_level) == target_cgroup;
 }
 
 INLINE bool in_scope(void)
@@ -165,6 +196,16 @@ INLINE bool in_scope(void)
 		return false;
 	st = bpf_task_storage_get(&tasks, current_trusted(), NULL, 0);
 	return st && st->member;
+}
+
+INLINE __u64 current_cgroup_id(void)
+{
+	return cfg_cast ? current_task()->cgroups->dfl_cgrp->kn->id : bpf_get_current_cgroup_id();
+}
+
+INLINE void current_comm(void *to)
+{
+	load16(to, (void *)current_task() + bpf_core_field_offset(struct task_struct, comm));
 }
 
 INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
@@ -184,7 +225,7 @@ INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
 	h->uid = t->cred->euid.val;
 	h->gid = t->cred->egid.val;
 	h->start_ns = leader->start_boottime;
-	h->cgroup_id = bpf_get_current_cgroup_id();
+	h->cgroup_id = current_cgroup_id();
 	h->ppid = t->real_parent->tgid;
 	h->image = t->self_exec_id;
 	h->cpu = bpf_get_smp_processor_id();
@@ -192,7 +233,7 @@ INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
 	h->flags = 0;
 	h->syscall = HD_NO_SYSCALL;
 	h->pad0 = 0;
-	bpf_get_current_comm(h->comm, sizeof(h->comm));
+	current_comm(h->comm);
 	/* Only who is in a namespace of its own has a second number. */
 	p = leader->thread_pid;
 	level = p->level;
@@ -258,12 +299,14 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	h->lane = lane;
 	if (lane == HD_LANE_CRITICAL) {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
-		if (wakes_now(type) || bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical)
+		/* How full the lane is changes little from frame to frame: one look in eight. */
+		if (wakes_now(type) ||
+		    (!(h->lane_sequence & 7) && bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical))
 			flags = 0;
 		r = bpf_ringbuf_output(&critical, s->frame, size, flags);
 	} else {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_BULK], 1) + 1;
-		if (bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
+		if (!(h->lane_sequence & 7) && bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
 			flags = 0;
 		r = bpf_ringbuf_output(&bulk, s->frame, size, flags);
 	}

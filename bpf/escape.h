@@ -103,8 +103,21 @@ INLINE bool proc_is_sysctl(struct inode *inode)
 #define LEAF(leaf, text) (!__builtin_memcmp(leaf, text, sizeof(text)))
 
 struct leaf {
-	char name[24];
+	char name[32];
 };
+
+/* A file's own name, wherever it is mounted: the path may end in the name of a mount point. */
+INLINE void leaf_read(struct leaf *leaf, struct dentry *d)
+{
+	const unsigned char *name = KREAD(d, d_name.name);
+
+	if (cfg_cast) {
+		load16(leaf->name, name);
+		load16(leaf->name + 16, name + 16);
+	} else {
+		bpf_probe_read_kernel_str(leaf->name, sizeof(leaf->name), name);
+	}
+}
 
 INLINE __u32 rule_of_proc(const char *leaf, struct inode *inode, bool write)
 {
@@ -208,7 +221,7 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 			return;
 		inode = KREAD(file, f_inode);
 		write = KREAD(file, f_mode) & FMODE_WRITE;
-		bpf_probe_read_kernel_str(leaf.name, sizeof(leaf.name), KREAD(file, f_path.dentry, d_name.name));
+		leaf_read(&leaf, KREAD(file, f_path.dentry));
 		rule = rule_of_open(o, leaf.name, inode, write);
 		if (!rule && name_is_magic(name, o))
 			rule = HD_RULE_MAGIC_LINK;

@@ -117,6 +117,7 @@ int BPF_PROG(on_open, struct pt_regs *regs, long ret)
 	struct hd_open *o;
 	struct call c;
 	bool named = false;
+	__u64 id;
 	int dirfd;
 
 	if (!s)
@@ -133,9 +134,10 @@ int BPF_PROG(on_open, struct pt_regs *regs, long ret)
 		named = open_succeeded(s, &c, o, &obj);
 	if (!named && name)
 		item_user_path(s, HD_I_NAME, HD_I_BASE, dirfd, name);
+	id = o->file_id;
 	count_made(s, HD_FILE_OPEN, 1);
-	if (frame_submit_n(s, HD_LANE_BULK, 1, false) && named && o->file_id)
-		open_name_file((struct file *)o->file_id, &obj);
+	if (frame_submit_n(s, HD_LANE_BULK, 1, false) && id)
+		open_name_file((struct file *)id, &obj);
 	escape_of_open(s, &c, &obj, name);
 	return 0;
 }

@@ -8,36 +8,56 @@
 
 #include "path.h"
 
-struct fold_key {
-	__u32 tgid;
-	__u32 fd;
-};
-
 struct fold_side {
 	__u64 bytes, operations, first_ns, last_ns;
 };
 
 struct fold {
+	__u64 lock;  /* whoever finds it taken counts nothing here but sends a frame of its own */
 	__u64 file;  /* address of the struct file; 0: idle */
 	__u64 start_ns;
 	__u64 inode;
+	__u32 tgid, fd;
 	__u32 dev;
 	__u32 mode;
 	struct fold_side side[2]; /* read, write */
-	__u64 touched_ns;
 	/* who, for a flush from outside the process */
 	__u64 cgroup_id;
 	__u32 tid, uid, gid, ppid, ns_pid, image;
 	char comm[16];
 };
 
+/*
+ * Direct-mapped by process and descriptor: two that meet in one entry take turns, and what the first had counted goes
+ * out early (the reader merges it). So an entry costs an array look-up, and the table is never full.
+ */
+#define FOLDS 8192
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct fold_key);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FOLDS);
+	__type(key, __u32);
 	__type(value, struct fold);
 } folds SEC(".maps");
+
+INLINE struct fold *fold_at(__u32 tgid, __u32 fd)
+{
+	/* Neighbouring descriptors of a process lie side by side; processes are spread by a multiplicative hash. */
+	__u32 index = (tgid * 2654435761u >> 19 & (FOLDS - 64)) + (fd & 63);
+
+	index = (index ^ (fd >> 6) * 64) & (FOLDS - 1);
+	return bpf_map_lookup_elem(&folds, &index);
+}
+
+INLINE bool fold_lock(struct fold *f)
+{
+	return !__sync_lock_test_and_set(&f->lock, 1);
+}
+
+INLINE void fold_unlock(struct fold *f)
+{
+	barrier();
+	*(volatile __u64 *)&f->lock = 0;
+}
 
 /* Which descriptors (modulo 64) of a process (modulo the table) may have a fold: a superset, for exit and exec. */
 #define FOLD_MASKS 4096
@@ -99,27 +119,36 @@ INLINE void file_name_once(struct slot *s, struct file *file, const struct objec
 }
 
 /* One side of a fold as a frame. Returns false when the lane was full and the counts stay where they are. */
-INLINE bool fold_emit(struct slot *s, const struct fold_key *k, struct fold *f, __u32 side, bool last)
+static __noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 last)
 {
-	struct fold_side *d = &f->side[side & 1];
-	__u32 type = side ? HD_FILE_WRITE : HD_FILE_READ;
+	struct fold_side *d;
 	struct hd_fold *o;
-	__u64 operations = d->operations;
+	__u64 operations;
 
+	if (!s || !f)
+		return 0;
+	d = &f->side[side & 1];
+	operations = d->operations;
 	if (!operations)
-		return true;
-	o = (struct hd_fold *)frame_begin(s, type, sizeof(*o));
-	o->h.flags = HD_F_VERIFIED;
+		return 1;
+	o = (struct hd_fold *)s->frame;
+	o->h.type = side ? HD_FILE_WRITE : HD_FILE_READ;
+	o->h.size = sizeof(*o);
 	o->h.time_ns = d->last_ns;
-	o->h.pid = k->tgid;
-	o->h.start_ns = f->start_ns;
+	o->h.pid = f->tgid;
 	o->h.tid = f->tid;
 	o->h.uid = f->uid;
 	o->h.gid = f->gid;
+	o->h.start_ns = f->start_ns;
+	o->h.cgroup_id = f->cgroup_id;
 	o->h.ppid = f->ppid;
 	o->h.ns_pid = f->ns_pid;
 	o->h.image = f->image;
-	o->h.cgroup_id = f->cgroup_id;
+	o->h.cpu = bpf_get_smp_processor_id();
+	o->h.via = HD_VIA_SYSCALL;
+	o->h.flags = HD_F_VERIFIED;
+	o->h.syscall = HD_NO_SYSCALL;
+	o->h.pad0 = 0;
 	__builtin_memcpy(o->h.comm, f->comm, sizeof(f->comm));
 	o->file_id = f->file;
 	o->inode = f->inode;
@@ -130,65 +159,63 @@ INLINE bool fold_emit(struct slot *s, const struct fold_key *k, struct fold *f, 
 	o->dev = f->dev;
 	o->flags = last ? HD_FOLD_CLOSED : 0;
 	o->mode = f->mode;
-	o->fd = k->fd;
-	if (!frame_submit_n(s, HD_LANE_BULK, operations, !last))
-		if (!last)
-			return false;
+	o->fd = f->fd;
+	if (!frame_submit_n(s, HD_LANE_BULK, operations, !last) && !last)
+		return 0;
 	d->operations = 0;
 	d->bytes = 0;
-	return true;
+	return 1;
 }
 
-/* The descriptor no longer means that file: whatever was counted goes out. */
-INLINE void fold_close_entry(struct slot *s, const struct fold_key *k, struct fold *f)
+/* The descriptor no longer means that file: whatever was counted goes out. The entry is locked. */
+INLINE void fold_end(struct slot *s, struct fold *f)
 {
 	bool both = f->side[0].operations && f->side[1].operations;
 
-	fold_emit(s, k, f, 0, !both);
-	fold_emit(s, k, f, 1, true);
+	fold_emit(s, f, 0, !both);
+	fold_emit(s, f, 1, 1);
 	f->file = 0;
 }
 
 INLINE void fold_close(struct slot *s, __u32 fd)
 {
-	struct fold_key k = { current_task()->tgid, fd };
-	struct fold *f = bpf_map_lookup_elem(&folds, &k);
+	__u32 tgid = current_task()->tgid;
+	struct fold *f = fold_at(tgid, fd);
 
-	if (f && f->file)
-		fold_close_entry(s, &k, f);
+	if (!f || !f->file || f->tgid != tgid || f->fd != fd || !fold_lock(f))
+		return;
+	if (f->file && f->tgid == tgid && f->fd == fd)
+		fold_end(s, f);
+	fold_unlock(f);
 }
 
 struct fold_sweep {
 	struct slot *s;
-	__u32 tgid;
-	__u32 all;
-	__u64 before_ns;
+	__u64 bits;
+	__u32 tgid; /* 0: everyone's */
+	__u32 last;
 };
 
-static long fold_sweep_process(struct bpf_map *map, struct fold_key *k, struct fold *f, struct fold_sweep *w)
+static long fold_sweep_one(struct bpf_map *map, __u32 *index, struct fold *f, struct fold_sweep *w)
 {
-	struct fold_key key = *k;
-
-	if (key.tgid == w->tgid && f->file)
-		fold_close_entry(w->s, &key, f);
+	if (!f->file || (w->tgid && f->tgid != w->tgid) || !fold_lock(f))
+		return 0;
+	if (w->last) {
+		fold_end(w->s, f);
+	} else {
+		fold_emit(w->s, f, 0, 0);
+		fold_emit(w->s, f, 1, 0);
+	}
+	fold_unlock(f);
 	return 0;
 }
 
 static long fold_close_bit(__u32 i, void *context)
 {
 	struct fold_sweep *w = context;
-	struct fold_key k = { w->tgid, i };
-	struct fold *f;
 
-	if (!((w->before_ns >> (i & 63)) & 1))
-		return 0;
-	f = bpf_map_lookup_elem(&folds, &k);
-	if (f) {
-		if (f->file)
-			fold_close_entry(w->s, &k, f);
-		if (w->all)
-			bpf_map_delete_elem(&folds, &k);
-	}
+	if ((w->bits >> (i & 63)) & 1)
+		fold_close(w->s, i);
 	return 0;
 }
 
@@ -197,111 +224,133 @@ static __noinline int fold_flush_process(struct slot *s, __u32 tgid)
 {
 	__u32 index = tgid & (FOLD_MASKS - 1);
 	struct fold_mask *m = bpf_map_lookup_elem(&fold_masks, &index);
-	struct fold_sweep w = { s, tgid, 1, 0 };
+	struct fold_sweep w = { .s = s, .tgid = tgid, .last = 1 };
 
 	if (!m || !s || !(m->bits | m->high))
 		return 0;
-	w.before_ns = m->bits;
-	if (m->high) {
-		bpf_for_each_map_elem(&folds, fold_sweep_process, &w, 0);
-	} else {
+	w.bits = m->bits;
+	if (m->high)
+		bpf_for_each_map_elem(&folds, fold_sweep_one, &w, 0);
+	else
 		bpf_loop(64, fold_close_bit, &w, 0);
-	}
 	m->bits = 0;
 	m->high = 0;
 	return 0;
 }
 
-static const volatile struct fold fold_fresh = {};
-
-INLINE void fold_start(struct fold *f, struct file *file, const struct object *o)
+/* Who counts here: filled again only when it is someone else than the last time. */
+INLINE void fold_who(struct fold *f, __u32 fd)
 {
 	struct task_struct *t = current_task();
+	__u64 start_ns = t->group_leader->start_boottime;
+	__u32 tid = t->pid, uid = t->cred->euid.val, image = t->self_exec_id;
 
-	f->file = (__u64)file;
-	f->inode = o->inode;
-	f->dev = o->dev;
-	f->mode = o->mode;
-	f->start_ns = t->group_leader->start_boottime;
-	f->tid = t->pid;
-	f->uid = t->cred->euid.val;
+	if (f->start_ns == start_ns && f->tid == tid && f->uid == uid && f->image == image && f->fd == fd)
+		return;
+	f->fd = fd;
+	f->tgid = t->tgid;
+	f->start_ns = start_ns;
+	f->tid = tid;
+	f->uid = uid;
 	f->gid = t->cred->egid.val;
 	f->ppid = t->real_parent->tgid;
-	f->image = t->self_exec_id;
-	f->cgroup_id = bpf_get_current_cgroup_id();
+	f->image = image;
+	f->cgroup_id = current_cgroup_id();
 	f->ns_pid = task_ns_pid(t);
-	bpf_get_current_comm(f->comm, sizeof(f->comm));
+	current_comm(f->comm);
 }
 
-/* The entry of a descriptor, made when this is the first operation on that file. */
-INLINE struct fold *fold_entry(struct slot *s, __u32 fd, struct file *file)
+INLINE void fold_mark(__u32 tgid, __u32 fd)
 {
-	struct fold_key k = { current_task()->tgid, fd };
-	struct fold *f = bpf_map_lookup_elem(&folds, &k);
-	__u32 index = k.tgid & (FOLD_MASKS - 1);
-	struct fold_mask *m;
-	struct object o;
-	struct inode *inode;
+	__u32 index = tgid & (FOLD_MASKS - 1);
+	struct fold_mask *m = bpf_map_lookup_elem(&fold_masks, &index);
 
-	if (f && f->file == (__u64)file)
-		return f;
-	inode = KREAD(file, f_inode);
-	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
-		return NULL;
-	if (f && f->file)
-		fold_close_entry(s, &k, f);
-	object_of_inode(inode, &o);
+	if (!m)
+		return;
+	if (fd >= 64)
+		m->high = 1;
+	else if (!(m->bits >> fd & 1))
+		__sync_fetch_and_or(&m->bits, 1ULL << fd);
+}
+
+/* Makes the locked entry this file's. */
+INLINE void fold_start(struct slot *s, struct fold *f, __u32 fd, struct file *file)
+{
+	struct object o;
+
+	if (f->file)
+		fold_end(s, f);
+	object_of_inode(KREAD(file, f_inode), &o);
 	file_name_once(s, file, &o);
-	if (!f) {
-		bpf_map_update_elem(&folds, &k, (void *)&fold_fresh, BPF_NOEXIST);
-		f = bpf_map_lookup_elem(&folds, &k);
-		if (!f)
-			return NULL;
-	}
-	fold_start(f, file, &o);
-	m = bpf_map_lookup_elem(&fold_masks, &index);
-	if (m) {
-		if (fd < 64)
-			__sync_fetch_and_or(&m->bits, 1ULL << fd);
-		else
-			m->high = 1;
-	}
-	return f;
+	fold_who(f, fd);
+	f->inode = o.inode;
+	f->dev = o.dev;
+	f->mode = o.mode;
+	f->file = (__u64)file;
+	fold_mark(f->tgid, fd);
+}
+
+INLINE void fold_add(struct fold *f, __u32 side, __u64 bytes, __u64 now)
+{
+	struct fold_side *d = &f->side[side & 1];
+
+	if (!d->operations)
+		d->first_ns = now;
+	d->last_ns = now;
+	d->bytes += bytes;
+	d->operations++;
+}
+
+/* Somebody else is at the entry at this very moment: one operation as a frame of its own. */
+INLINE void fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, __u64 bytes)
+{
+	struct hd_fold *o;
+	struct object obj;
+
+	object_of_inode(KREAD(file, f_inode), &obj);
+	file_name_once(s, file, &obj);
+	o = (struct hd_fold *)frame_begin(s, side ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
+	o->h.flags = HD_F_VERIFIED;
+	o->file_id = (__u64)file;
+	o->inode = obj.inode;
+	o->bytes = bytes;
+	o->operations = 1;
+	o->first_ns = o->last_ns = o->h.time_ns;
+	o->dev = obj.dev;
+	o->flags = 0;
+	o->mode = obj.mode;
+	o->fd = fd;
+	frame_submit_n(s, HD_LANE_BULK, 1, false);
 }
 
 /* One operation of `bytes` on descriptor fd: side 0 read, 1 write. Files that are not regular are not files here. */
 static __noinline int fold_count(struct slot *s, __u32 fd, __u32 side, __u64 bytes)
 {
-	struct fold_side *d;
+	__u32 tgid = current_task()->tgid;
+	struct inode *inode;
 	struct file *file;
 	struct fold *f;
-	__u64 now;
 
 	if (!s)
 		return 0;
 	file = fd_file(fd);
 	if (!file)
 		return 0;
-	f = fold_entry(s, fd, file);
-	if (!f) {
-		/* Not regular, or the table is full: only the second is a loss, and then it is counted. */
-		struct inode *inode = KREAD(file, f_inode);
-
-		if ((KREAD(inode, i_mode) & S_IFMT) == S_IFREG) {
-			count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
-			s->counters[side ? HD_FILE_WRITE : HD_FILE_READ].lost++;
-		}
+	inode = KREAD(file, f_inode);
+	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
+		return 0;
+	count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
+	f = fold_at(tgid, fd);
+	if (!f)
+		return 0;
+	if (!fold_lock(f)) {
+		fold_alone(s, fd, file, side, bytes);
 		return 0;
 	}
-	count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
-	now = bpf_ktime_get_boot_ns();
-	d = &f->side[side & 1];
-	if (!d->operations)
-		d->first_ns = now;
-	d->last_ns = now;
-	f->touched_ns = now;
-	__sync_fetch_and_add(&d->bytes, bytes);
-	__sync_fetch_and_add(&d->operations, 1);
+	if (f->file != (__u64)file || f->tgid != tgid || f->fd != fd)
+		fold_start(s, f, fd, file);
+	fold_add(f, side, bytes, bpf_ktime_get_boot_ns());
+	fold_unlock(f);
 	return 0;
 }
 
@@ -312,20 +361,6 @@ struct flush_args {
 	__u32 emitted;
 };
 
-static long fold_sweep_old(struct bpf_map *map, struct fold_key *k, struct fold *f, struct fold_sweep *w)
-{
-	struct fold_key key = *k;
-
-	if (!f->file) {
-		if (f->touched_ns < w->before_ns)
-			bpf_map_delete_elem(&folds, &key);
-		return 0;
-	}
-	fold_emit(w->s, &key, f, 0, w->all);
-	fold_emit(w->s, &key, f, 1, w->all);
-	return 0;
-}
-
 SEC("syscall")
 int flush(struct flush_args *args)
 {
@@ -334,9 +369,8 @@ int flush(struct flush_args *args)
 	w.s = slot_get(SLOT_ITER);
 	if (!w.s)
 		return 0;
-	w.all = args->all;
-	w.before_ns = bpf_ktime_get_boot_ns() - 1000000000ULL;
-	bpf_for_each_map_elem(&folds, fold_sweep_old, &w, 0);
+	w.last = args->all;
+	bpf_for_each_map_elem(&folds, fold_sweep_one, &w, 0);
 	return 0;
 }
 

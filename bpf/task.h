@@ -482,8 +482,10 @@ int seed(struct bpf_iter__task *ctx)
 	if (learn_cgroup) {
 		struct cgroup *cg = KREAD(t, cgroups, dfl_cgrp);
 
-		if (KREAD(cg, kn, id) == learn_cgroup)
+		if (KREAD(cg, kn, id) == learn_cgroup) {
 			learnt_level = KREAD(cg, level) + 1;
+			target_address = (__u64)cg;
+		}
 		return 0;
 	}
 	if (seed_tgid ? t->tgid != (int)seed_tgid : !task_in_cgroup(t))
