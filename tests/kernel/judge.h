@@ -29,6 +29,9 @@ int run_reap(pid_t pid, unsigned limit);
 void run_show_complaints(const struct run *r);
 void remove_tree(const char *path);
 
+/* Judges the judge; TAP. */
+int self_test(void);
+
 /* together.c: what takes more than one program at a time. */
 void judge_two_runs(struct run *r);
 void judge_attach(struct run *r);

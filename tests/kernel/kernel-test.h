@@ -112,6 +112,7 @@ void judge_check(const char *family, const char *facts, const char *json, const 
 /* TAP */
 void tap(bool right, const char *name, const char *why, const char *evidence);
 void tap_skip(const char *name, const char *why);
+void tap_reset(void);
 int tap_end(void); /* prints the plan; 0 when nothing failed */
 
 /* One line of a JSON file. */

@@ -18,7 +18,7 @@ static int taps, failures, skips;
 /* One line, and nothing in it that a terminal or a TAP reader would act on. */
 static void print_clean(const char *text, size_t limit)
 {
-	for (size_t i = 0; text[i] && i < limit; i++) {
+	for (size_t i = 0; i < limit && text[i]; i++) {
 		unsigned char c = (unsigned char)text[i];
 
 		if (c < 0x20 || c >= 0x7f || c == '#')
@@ -56,6 +56,11 @@ void tap_skip(const char *name, const char *why)
 	print_clean(why, 400);
 	(void)printf("\n");
 	(void)fflush(stdout);
+}
+
+void tap_reset(void)
+{
+	taps = failures = skips = 0;
 }
 
 int tap_end(void)

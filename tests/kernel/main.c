@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* kernel-test: real system calls under the real sensor. See kernel-test.h. */
-#include "kernel-test.h"
+#include "judge.h"
 
 #include <getopt.h>
 #include <limits.h>
@@ -28,7 +28,8 @@ static const char usage[] =
     "usage: kernel-test --list\n"
     "       kernel-test --heddle PATH [--only FAMILY[/CASE]] [--tier T] [--limit S] [--dns-port N] [--keep DIR]\n"
     "       kernel-test [--base DIR] --act FAMILY[/CASE]      the calls alone, with what must be seen\n"
-    "       kernel-test --check FACTS JSON                    judge files that --keep has left\n";
+    "       kernel-test --check FACTS JSON                    judge files that --keep has left\n"
+    "       kernel-test --self-test                           judge the judge\n";
 
 enum {
 	OPT_LIST = 1,
@@ -42,7 +43,8 @@ enum {
 	OPT_KEEP,
 	OPT_CHECK,
 	OPT_OUTSIDER,
-	OPT_MARK
+	OPT_MARK,
+	OPT_SELF
 };
 
 static const struct option options_table[] = {
@@ -58,13 +60,14 @@ static const struct option options_table[] = {
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "outsider", required_argument, NULL, OPT_OUTSIDER },
 	{ "outsider-mark", required_argument, NULL, OPT_MARK },
+	{ "self-test", no_argument, NULL, OPT_SELF },
 	{ 0 },
 };
 
 struct arguments {
 	struct judge_options judge;
 	const char *act, *check;
-	bool list;
+	bool list, self_test;
 };
 
 static bool parse(int argc, char **argv, struct arguments *ret)
@@ -106,6 +109,9 @@ static bool parse(int argc, char **argv, struct arguments *ret)
 		case OPT_MARK:
 			act_outsider_mark = optarg;
 			break;
+		case OPT_SELF:
+			ret->self_test = true;
+			break;
 		case OPT_CHECK:
 			ret->check = optarg;
 			break;
@@ -113,7 +119,7 @@ static bool parse(int argc, char **argv, struct arguments *ret)
 			return false;
 		}
 	}
-	return ret->list + !!ret->act + !!ret->judge.heddle + !!ret->check == 1;
+	return ret->list + ret->self_test + !!ret->act + !!ret->judge.heddle + !!ret->check == 1;
 }
 
 int main(int argc, char **argv)
@@ -131,6 +137,8 @@ int main(int argc, char **argv)
 		(void)fputs(usage, stderr);
 		return 125;
 	}
+	if (a.self_test)
+		return self_test();
 	if (a.list)
 		return act_list();
 	if (a.check) {
