@@ -132,7 +132,7 @@ struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
 	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
-	__u64 busy; /* SLOT_EGRESS on a preemptible kernel: someone is at it */
+	__u64 busy; /* see slot_take */
 	__u64 frame[FRAME_BYTES / 8];
 };
 
@@ -148,6 +148,30 @@ INLINE struct slot *slot_get(__u32 kind)
 	__u32 index = bpf_get_smp_processor_id() * SLOT_KINDS + kind;
 
 	return bpf_map_lookup_elem(&slots, &index);
+}
+
+/*
+ * A slot that somebody else on this CPU may be in the middle of (softirq over a process's own path, a preempted
+ * egress): then what was to be told is lost, and counted so. Give it back with slot_drop.
+ */
+INLINE struct slot *slot_take(__u32 kind, __u32 type)
+{
+	struct slot *s = slot_get(kind);
+
+	if (!s)
+		return NULL;
+	if (__sync_lock_test_and_set(&s->busy, 1)) {
+		__sync_fetch_and_add(&s->counters[type & (COUNTERS - 1)].made, 1);
+		__sync_fetch_and_add(&s->counters[type & (COUNTERS - 1)].lost, 1);
+		return NULL;
+	}
+	return s;
+}
+
+INLINE void slot_drop(struct slot *s)
+{
+	barrier();
+	*(volatile __u64 *)&s->busy = 0;
 }
 
 /* For helpers that insist on a trusted pointer. */

@@ -354,24 +354,4 @@ static __noinline int fold_count(struct slot *s, __u32 fd, __u32 side, __u64 byt
 	return 0;
 }
 
-/* ---- the sensor's timer ---- */
-
-struct flush_args {
-	__u32 all;
-	__u32 emitted;
-};
-
-SEC("syscall")
-int flush(struct flush_args *args)
-{
-	struct fold_sweep w = {};
-
-	w.s = slot_get(SLOT_ITER);
-	if (!w.s)
-		return 0;
-	w.last = args->all;
-	bpf_for_each_map_elem(&folds, fold_sweep_one, &w, 0);
-	return 0;
-}
-
 #endif

@@ -41,6 +41,7 @@ struct {
 #include "metadata.h"
 #include "net.h"
 #include "packet.h"
+#include "flush.h"
 #include "privilege.h"
 #include "memory.h"
 #include "exec.h"

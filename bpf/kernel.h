@@ -320,9 +320,8 @@ struct sock {
 	int sk_err;
 };
 
-struct inet_sock {
-	struct sock sk;
-	__be16 inet_sport;
+struct tcp_sock {
+	__u64 bytes_sent, bytes_retrans, bytes_received;
 };
 
 struct socket {

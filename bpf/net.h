@@ -249,6 +249,58 @@ int BPF_PROG(on_socket, struct pt_regs *regs, long ret)
 	return 0;
 }
 
+/* ---- what connections carry ---- */
+
+/* TCP connections of the workload by socket, until they close. */
+struct connection {
+	struct hd_header h;
+	__u32 accepted;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u64);
+	__type(value, struct connection);
+} connections SEC(".maps");
+
+/* The frame in the slot tells of this socket's beginning: whose it is stays with the socket. */
+INLINE void connection_open(struct slot *s, struct sock *sk, __u32 accepted)
+{
+	struct connection c = { .accepted = accepted };
+	__u64 key = (__u64)sk;
+
+	__builtin_memcpy(&c.h, s->frame, sizeof(c.h));
+	bpf_map_update_elem(&connections, &key, &c, BPF_ANY);
+}
+
+static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct connection *c)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct sockaddr_any a = {};
+	struct hd_traffic *t;
+
+	if (!s || !c)
+		return 0;
+	t = (struct hd_traffic *)s->frame;
+	__builtin_memcpy(&t->h, &c->h, sizeof(t->h));
+	t->h.type = HD_TRAFFIC;
+	t->h.size = sizeof(*t);
+	t->h.time_ns = bpf_ktime_get_boot_ns();
+	t->h.cpu = bpf_get_smp_processor_id();
+	t->h.flags = HD_F_VERIFIED;
+	t->socket = KREAD(sk, __sk_common.skc_cookie.counter);
+	t->sent = KREAD(tp, bytes_sent) - KREAD(tp, bytes_retrans);
+	t->received = KREAD(tp, bytes_received);
+	t->family = KREAD(sk, __sk_common.skc_family);
+	t->accepted = c->accepted;
+	item_address(s, HD_I_SOCKADDR, &a, sock_address(sk, true, &a));
+	item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+	frame_submit(s, HD_LANE_CRITICAL);
+	return 0;
+}
+
 /* ---- connect ---- */
 
 INLINE void pending_emit(struct slot *s, struct pending *p, long result)
@@ -280,6 +332,8 @@ INLINE void connect_wait(struct slot *s, struct hd_net *n, __u64 key, long resul
 	__builtin_memcpy(&p->net, n, sizeof(*n));
 	if (p->decided) {
 		pending_emit(s, p, p->result);
+		if (!p->result)
+			connection_open(s, (struct sock *)key, 0);
 		bpf_map_delete_elem(&pendings, &key);
 		return;
 	}
@@ -331,6 +385,8 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 			item_user_address(s, HD_I_SOCKADDR, address, bytes);
 	}
 	frame_submit(s, HD_LANE_CRITICAL);
+	if (!c->result && n->protocol == IPPROTO_TCP)
+		connection_open(s, sk, 0);
 	if (p)
 		bpf_map_delete_elem(&pendings, &key);
 }
@@ -368,8 +424,24 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 		p->local_bytes = sock_address(sk, false, &p->local);
 		return 0;
 	}
-	if (old_state != TCP_SYN_SENT || (!target_cgroup && !stray_tasks))
+	if (!target_cgroup && !stray_tasks)
 		return 0;
+	if (old_state != TCP_SYN_SENT) {
+		struct connection *c;
+
+		if (new_state != TCP_CLOSE)
+			return 0;
+		c = bpf_map_lookup_elem(&connections, &key);
+		if (!c)
+			return 0;
+		s = slot_take(SLOT_SOFTIRQ, HD_TRAFFIC);
+		if (s) {
+			traffic_emit(s, sk, c);
+			slot_drop(s);
+		}
+		bpf_map_delete_elem(&connections, &key);
+		return 0;
+	}
 	p = bpf_map_lookup_elem(&pendings, &key);
 	if (!p || p->decided)
 		return 0;
@@ -383,9 +455,13 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 	p->result = result;
 	if (!p->waiting)
 		return 0;
-	s = slot_get(SLOT_SOFTIRQ);
-	if (s)
+	s = slot_take(SLOT_SOFTIRQ, HD_NETWORK_CONNECT);
+	if (s) {
 		pending_emit(s, p, result);
+		if (!result)
+			connection_open(s, sk, 0);
+		slot_drop(s);
+	}
 	bpf_map_delete_elem(&pendings, &key);
 	return 0;
 }
@@ -464,6 +540,8 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 		item_ends(s, sk, n->family);
 	}
 	frame_submit(s, HD_LANE_CRITICAL);
+	if (n->protocol == IPPROTO_TCP)
+		connection_open(s, sk, 1);
 	return 0;
 }
 

@@ -244,16 +244,11 @@ int on_egress(struct __sk_buff *skb)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk || !packet_wanted(sk, true))
 		return 1;
-	s = slot_get(SLOT_EGRESS);
+	s = slot_take(SLOT_EGRESS, HD_NETWORK_CONNECT);
 	if (!s)
 		return 1;
-	if (__sync_lock_test_and_set(&s->busy, 1)) {
-		s->counters[HD_NETWORK_CONNECT].made++;
-		s->counters[HD_NETWORK_CONNECT].lost++;
-		return 1;
-	}
 	packet_egress(skb, sk, s);
-	s->busy = 0;
+	slot_drop(s);
 	return 1;
 }
 
@@ -281,9 +276,11 @@ int on_ingress(struct __sk_buff *skb)
 	owner = bpf_map_lookup_elem(&owners, &cookie);
 	if (!owner)
 		return 1;
-	s = slot_get(SLOT_SOFTIRQ);
-	if (s)
+	s = slot_take(SLOT_SOFTIRQ, HD_DNS_RESPONSE);
+	if (s) {
 		packet_dns(skb, s, &p, &owner->h, cookie);
+		slot_drop(s);
+	}
 	return 1;
 }
 

@@ -40,7 +40,9 @@ enum hd_type {
 	HD_FILE_NAME = 17,
 	/* Internal: a process that ran before capture began; struct hd_exec with what it is now. Never printed. */
 	HD_PROCESS_SEED = 18,
-	HD_TYPE_MAX = 19,
+	/* Internal: what a TCP connection carried, when it closes or the session ends. Never printed. */
+	HD_TRAFFIC = 19,
+	HD_TYPE_MAX = 20,
 };
 
 enum hd_lane {
@@ -269,6 +271,16 @@ struct hd_net {
 	__u32 pad0;
 };
 
+/* HD_TRAFFIC: payload bytes of one TCP connection, retransmissions not counted twice; both ends as socket addresses. */
+struct hd_traffic {
+	struct hd_header h;
+	__u64 socket;
+	__u64 sent;
+	__u64 received;
+	__u32 family;
+	__u32 accepted; /* 1: the workload was the listener */
+};
+
 /* Payload bytes of port 53; TCP comes as segments with their stream offset. */
 struct hd_dns {
 	struct hd_header h;
@@ -431,6 +443,7 @@ HD_ASSERT_SIZE(hd_meta, 144);
 HD_ASSERT_SIZE(hd_socket, 120);
 HD_ASSERT_SIZE(hd_net, 136);
 HD_ASSERT_SIZE(hd_dns, 152);
+HD_ASSERT_SIZE(hd_traffic, 128);
 HD_ASSERT_SIZE(hd_creds, 96);
 HD_ASSERT_SIZE(hd_privilege, 304);
 HD_ASSERT_SIZE(hd_memory, 152);

@@ -431,7 +431,7 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 
 	c->ended_ns = s.time_ns;
 	c->malformed = tracker_malformed(r->tracker);
-	session_end_line(&s, end, c->started_ns, c->events, &r->line);
+	session_end_line(&s, end, r->tracker, c->started_ns, c->events, &r->line);
 	take_line(r, &s, &end_line);
 	sum_ledger(r, kernel, end->left_running > 0, &sum);
 	s = next_line(r);

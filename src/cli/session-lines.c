@@ -133,8 +133,8 @@ static void put_signal(struct json *j, int signal)
 		put_uint(j, "signal", (uint64_t)signal);
 }
 
-void session_end_line(const struct session_line *s, const struct recorder_end *end, int64_t started_ns, uint64_t events,
-		      struct buf *out)
+void session_end_line(const struct session_line *s, const struct recorder_end *end, const struct tracker *tracker,
+		      int64_t started_ns, uint64_t events, struct buf *out)
 {
 	struct json j;
 
@@ -153,6 +153,8 @@ void session_end_line(const struct session_line *s, const struct recorder_end *e
 	if (end->memory_peak_bytes)
 		put_uint(&j, "memory_peak_bytes", end->memory_peak_bytes);
 	put_text(&j, "why", end->why);
+	json_key(&j, "traffic");
+	tracker_write_traffic(tracker, &j);
 	json_object_end(&j);
 }
 

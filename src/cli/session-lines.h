@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/recorder.h"
+#include "track/tracker.h"
 
 struct session_line {
 	const char *session;
@@ -15,8 +16,9 @@ int exit_status_of(int wait_status);
 
 void session_start_line(const struct session_line *s, const struct recorder_options *o, struct buf *out);
 
-void session_end_line(const struct session_line *s, const struct recorder_end *end, int64_t started_ns, uint64_t events,
-		      struct buf *out);
+/* `traffic` comes from the tracker. */
+void session_end_line(const struct session_line *s, const struct recorder_end *end, const struct tracker *tracker,
+		      int64_t started_ns, uint64_t events, struct buf *out);
 
 /* count operations of the lane are known to be missing between two times (UTC). */
 void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,

@@ -30,6 +30,7 @@ static const uint16_t fixed_sizes[HD_TYPE_MAX] = {
 	[HD_SANDBOX_ESCAPE] = sizeof(struct hd_escape),
 	[HD_FILE_NAME] = sizeof(struct hd_fold),
 	[HD_PROCESS_SEED] = sizeof(struct hd_exec),
+	[HD_TRAFFIC] = sizeof(struct hd_traffic),
 };
 
 /* The most a kind may carry; 0: as much as the frame holds. */

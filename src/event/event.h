@@ -70,6 +70,7 @@ struct event {
 		struct hd_socket socket;
 		struct hd_net net;
 		struct hd_dns dns;
+		struct hd_traffic traffic;
 		struct hd_privilege privilege;
 		struct hd_memory memory;
 		struct hd_escape escape;

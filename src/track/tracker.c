@@ -30,6 +30,7 @@
 #include "track/loader.h"
 #include "track/open-flood.h"
 #include "track/process-table.h"
+#include "track/traffic.h"
 
 struct tracker {
 	struct tracker_options options;
@@ -47,6 +48,7 @@ struct tracker {
 	struct dns_cache names;
 	struct dns_streams streams;
 	struct cgroup_paths cgroups;
+	struct traffic_table traffic;
 	struct event *event; /* the frame in hand */
 	struct event *made;  /* events that are no frame: folds, DNS messages */
 	bool dns_unspent;    /* no message was made of the DNS frame in hand yet */
@@ -494,6 +496,12 @@ static void on_sandbox_escape(struct tracker *t, struct event *e, struct process
 	tell_frame(t, e, p);
 }
 
+static void on_traffic(struct tracker *t, struct event *e, struct process *p)
+{
+	if (traffic_add(&t->traffic, e, dns_cache_name(&t->names, &e->remote)) < 0)
+		t->out_of_memory++;
+}
+
 static void (*const handlers[HD_TYPE_MAX])(struct tracker *t, struct event *e, struct process *p) = {
 	[HD_PROCESS_EXEC] = on_process_exec,
 	[HD_PROCESS_FORK] = on_process_fork,
@@ -513,6 +521,7 @@ static void (*const handlers[HD_TYPE_MAX])(struct tracker *t, struct event *e, s
 	[HD_SANDBOX_ESCAPE] = on_sandbox_escape,
 	[HD_FILE_NAME] = on_file_name,
 	[HD_PROCESS_SEED] = on_process_seed,
+	[HD_TRAFFIC] = on_traffic,
 };
 
 static void count_malformed(struct tracker *t, const void *frame, size_t size)
@@ -613,6 +622,7 @@ int tracker_new(const struct tracker_options *options, struct tracker **ret, str
 	fold_table_init(&t->folds, FOLD_TABLE_CAP);
 	flood_table_init(&t->floods, FLOOD_TABLE_CAP);
 	dns_cache_init(&t->names, DNS_CACHE_CAP);
+	traffic_init(&t->traffic);
 	dns_streams_init(&t->streams, DNS_STREAMS_CAP, DNS_STREAMS_BYTES_CAP);
 	r = cgroup_paths_init(&t->cgroups, options->cgroup_root, CGROUP_PATHS_CAP);
 	if (r < 0)
@@ -634,6 +644,7 @@ void tracker_free(struct tracker *t)
 	process_table_done(&t->processes);
 	file_names_done(&t->files);
 	dns_cache_done(&t->names);
+	traffic_done(&t->traffic);
 	dns_streams_done(&t->streams);
 	cgroup_paths_done(&t->cgroups);
 	event_free(t->event);
@@ -649,6 +660,11 @@ uint64_t tracker_next_sequence(struct tracker *t)
 const struct ledger *tracker_ledger(const struct tracker *t)
 {
 	return &t->ledger;
+}
+
+void tracker_write_traffic(const struct tracker *t, struct json *j)
+{
+	traffic_write(&t->traffic, j);
 }
 
 uint64_t tracker_malformed(const struct tracker *t)

@@ -60,6 +60,8 @@ uint64_t tracker_next_sequence(struct tracker *t);
  * kernel's ledger with ledger_add.
  */
 const struct ledger *tracker_ledger(const struct tracker *t);
+/* The bytes of TCP connections by remote end, as traffic_write has them; an empty array where there were none. */
+void tracker_write_traffic(const struct tracker *t, struct json *j);
 uint64_t tracker_malformed(const struct tracker *t);
 
 /* What the caps cost so far, and what memory failed for. An event is never lost by these, only poorer. */

@@ -633,6 +633,14 @@ static void process_seed(struct frame *f)
 	ITEM(f, HD_I_ARGS, 0, "init\0");
 }
 
+static void traffic(struct frame *f)
+{
+	struct hd_traffic x = { .h = frame_header(HD_TRAFFIC), .socket = 7, .sent = 1000, .received = 2000, .family = 2 };
+
+	frame_init(f, &x, sizeof(x));
+	ITEM(f, HD_I_SOCKADDR, 0, "\2\0\1\273\1\1\1\1\0\0\0\0\0\0\0");
+}
+
 #define SAMPLE(name)                                                                                                   \
 	{                                                                                                              \
 #name, name                                                                                            \
@@ -650,7 +658,7 @@ const struct sample samples[] = {
 	SAMPLE(memory_memfd),	 SAMPLE(escape_unshare), SAMPLE(escape_mount),	    SAMPLE(escape_ptrace),
 	SAMPLE(escape_bpf),	 SAMPLE(escape_seccomp), SAMPLE(escape_clone),	    SAMPLE(escape_setns),
 	SAMPLE(escape_metadata), SAMPLE(escape_proc),	 SAMPLE(escape_cgroup),	    SAMPLE(file_name),
-	SAMPLE(process_seed),
+	SAMPLE(process_seed),	 SAMPLE(traffic),
 };
 const size_t samples_n = ARRAY_SIZE(samples);
 

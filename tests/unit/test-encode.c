@@ -116,6 +116,8 @@ static void internal_types_are_never_printed(void **state)
 	assert_int_equal(event_encode_json(event, &b), -EINVAL);
 	load("process_seed");
 	assert_int_equal(event_encode_json(event, &b), -EINVAL);
+	load("traffic");
+	assert_int_equal(event_encode_json(event, &b), -EINVAL);
 	event->type = 0;
 	assert_int_equal(event_encode_json(event, &b), -EINVAL);
 	assert_int_equal(b.length, 0);
