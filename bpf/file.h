@@ -75,6 +75,15 @@ INLINE void open_asked(const struct call *c, struct hd_open *o, int *dirfd, cons
 	}
 }
 
+/* Without creation there is no mode: what the register holds then is left over from something else. */
+#define O_TMPFILE_BIT 020000000
+
+INLINE void open_drop_mode(struct hd_open *o)
+{
+	if (!(o->flags & (O_CREAT | O_TMPFILE_BIT)))
+		o->mode = 0;
+}
+
 INLINE void open_name_file(struct file *file, const struct object *o)
 {
 	struct named *n = named_get(file);
@@ -130,6 +139,7 @@ int BPF_PROG(on_open, struct pt_regs *regs, long ret)
 	o->inode = 0;
 	o->dev = 0;
 	open_asked(&c, o, &dirfd, &name);
+	open_drop_mode(o);
 	if (ret >= 0)
 		named = open_succeeded(s, &c, o, &obj);
 	if (!named && name)

@@ -468,6 +468,28 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 
 /* ---- bind, listen, accept ---- */
 
+/* Who a socket belongs to. */
+struct owner {
+	struct hd_header h;
+};
+
+/* Who listens on a port: a connection's first segments come before anyone has accepted it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct owner);
+} listeners SEC(".maps");
+
+INLINE void listener_note(struct slot *s, struct sock *sk)
+{
+	__u32 port = KREAD(sk, __sk_common.skc_num);
+	struct owner o;
+
+	__builtin_memcpy(&o.h, s->frame, sizeof(o.h));
+	bpf_map_update_elem(&listeners, &port, &o, BPF_ANY);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 {
@@ -508,6 +530,8 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 	else
 		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
 	frame_submit(s, HD_LANE_CRITICAL);
+	if (!ret && n->protocol == IPPROTO_TCP)
+		listener_note(s, sk);
 	return 0;
 }
 

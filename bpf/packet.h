@@ -8,11 +8,7 @@
 
 #include "net.h"
 
-/* Who a socket belongs to, by cookie: learnt when it sends, for what it receives. */
-struct owner {
-	struct hd_header h;
-};
-
+/* By cookie: learnt when a socket is made or sends, for what it receives. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
@@ -260,6 +256,7 @@ int on_ingress(struct __sk_buff *skb)
 	struct owner *owner;
 	struct slot *s;
 	__u64 cookie;
+	__u32 port;
 
 	if (!target_cgroup && !stray_tasks)
 		return 1;
@@ -274,6 +271,13 @@ int on_ingress(struct __sk_buff *skb)
 		return 1;
 	cookie = bpf_get_socket_cookie(skb);
 	owner = bpf_map_lookup_elem(&owners, &cookie);
+	if (!owner && p.protocol == IPPROTO_TCP &&
+	    bpf_sk_ancestor_cgroup_id(sk, target_level) == target_cgroup) {
+		port = p.local_port;
+		owner = bpf_map_lookup_elem(&listeners, &port);
+		if (owner)
+			bpf_map_update_elem(&owners, &cookie, owner, BPF_ANY);
+	}
 	if (!owner)
 		return 1;
 	s = slot_take(SLOT_SOFTIRQ, HD_DNS_RESPONSE);
