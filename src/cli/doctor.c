@@ -102,6 +102,7 @@ static bool is_missing(const struct diagnosis *d, const struct sensor_hook *hook
 	return d->sensor && !hook->attached && hook->tier <= tier_in_force(d);
 }
 
+/* NULL: the error says all there is. */
 static const char *advice(const struct diagnosis *d)
 {
 	const struct sensor_probe *p = &d->probe;
@@ -113,7 +114,7 @@ static const char *advice(const struct diagnosis *d)
 		       "or a newer kernel";
 	if (!p->btf)
 		return "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y";
-	return "see the kernel's log of it with HEDDLE_DEBUG_BPF=1 in the environment";
+	return NULL;
 }
 
 static void verdict(const struct diagnosis *d, struct buf *out)
@@ -121,8 +122,10 @@ static void verdict(const struct diagnosis *d, struct buf *out)
 	size_t missing = 0;
 
 	if (!d->sensor) {
-		buf_addf(out, "nothing can be observed here: %s; %s",
-			 d->err.code ? d->err.text : "the sensor could not be opened", advice(d));
+		buf_addf(out, "nothing can be observed here: %s",
+			 d->err.code ? d->err.text : "the sensor could not be opened");
+		if (advice(d))
+			buf_addf(out, "; %s", advice(d));
 		return;
 	}
 	for (size_t i = 0; i < d->hooks_n; i++)
