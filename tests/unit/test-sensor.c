@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lanes without a kernel: the ring's consumer over plain memory, and recordings fed back as a sensor. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <linux/bpf.h>
+
+#include "samples.h"
+#include "sensor/backend.h"
+#include "sensor/ring.h"
+#include "sensor/sensor.h"
+
+/* ---- the ring ---- */
+
+#define RING_BYTES 4096u
+
+static unsigned long consumer, producer;
+static unsigned char *data; /* the same page twice in a row, as the kernel maps it */
+
+static struct ring ring_new(void)
+{
+	int fd = memfd_create("ring", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, RING_BYTES), 0);
+	data = mmap(NULL, (size_t)2 * RING_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(data, MAP_FAILED);
+	for (unsigned i = 0; i < 2; i++)
+		assert_ptr_equal(mmap(data + i * RING_BYTES, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+				 data + i * RING_BYTES);
+	(void)close(fd);
+	consumer = producer = 0;
+	return (struct ring){ .consumer = &consumer, .producer = &producer, .data = data, .bytes = RING_BYTES };
+}
+
+static void produce(const char *text, uint32_t bits)
+{
+	uint32_t length = (uint32_t)strlen(text) + 1, head[2] = { length | bits, 0 };
+
+	memcpy(data + (producer & (RING_BYTES - 1)), head, sizeof(head));
+	memcpy(data + (producer & (RING_BYTES - 1)) + sizeof(head), text, length);
+	producer += (length + sizeof(head) + 7) / 8 * 8;
+}
+
+static void takes(struct ring *r, const char *text)
+{
+	size_t size = 0;
+	const char *got = ring_peek(r, &size);
+
+	assert_non_null(got);
+	assert_string_equal(got, text);
+	assert_int_equal(size, strlen(text) + 1);
+	ring_next(r);
+}
+
+static void ring_in_order(void **state)
+{
+	struct ring r = ring_new();
+	size_t size;
+
+	assert_null(ring_peek(&r, &size));
+	produce("one", 0);
+	produce("thrown away", BPF_RINGBUF_DISCARD_BIT);
+	produce("two", 0);
+	/* Nothing beyond the snapshot. */
+	assert_null(ring_peek(&r, &size));
+	ring_snapshot(&r);
+	produce("three", 0);
+	takes(&r, "one");
+	takes(&r, "two");
+	assert_null(ring_peek(&r, &size));
+	assert_int_equal(consumer, 0);
+	ring_release(&r);
+	assert_int_equal(consumer, r.at);
+	ring_snapshot(&r);
+	takes(&r, "three");
+	ring_release(&r);
+	assert_int_equal(ring_waiting(&r), 0);
+	(void)munmap(data, (size_t)2 * RING_BYTES);
+}
+
+static void ring_waits_for_the_busy(void **state)
+{
+	struct ring r = ring_new();
+	unsigned long at = producer;
+	uint32_t length;
+	size_t size;
+
+	produce("still being written", BPF_RINGBUF_BUSY_BIT);
+	produce("behind it", 0);
+	ring_snapshot(&r);
+	assert_null(ring_peek(&r, &size));
+	memcpy(&length, data + at, sizeof(length));
+	length &= ~BPF_RINGBUF_BUSY_BIT;
+	memcpy(data + at, &length, sizeof(length));
+	takes(&r, "still being written");
+	takes(&r, "behind it");
+	(void)munmap(data, (size_t)2 * RING_BYTES);
+}
+
+static void ring_wraps(void **state)
+{
+	struct ring r = ring_new();
+	char text[120];
+
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(text, sizeof(text), "record %u %.*s", i, (int)(i % 90),
+			       "..........................................................................................");
+		produce(text, 0);
+		ring_snapshot(&r);
+		takes(&r, text);
+		ring_release(&r);
+	}
+	(void)munmap(data, (size_t)2 * RING_BYTES);
+}
+
+/* ---- recordings ---- */
+
+static char path[] = "/tmp/test-sensor-XXXXXX";
+static struct frame frame;
+
+struct seen {
+	unsigned frames;
+	uint64_t last_ns;
+	int refuse_after;
+};
+
+static int count(void *context, const void *data_, size_t size)
+{
+	struct seen *s = context;
+	struct hd_header h;
+
+	assert_true(size >= sizeof(h));
+	memcpy(&h, data_, sizeof(h));
+	assert_int_equal(h.size, size);
+	s->frames++;
+	return s->refuse_after && (int)s->frames == s->refuse_after ? -ENOSPC : 0;
+}
+
+/* A recording of every sample; returns how many. */
+static unsigned record(uint32_t version, bool ledger)
+{
+	struct record_head head = { .magic = RECORD_MAGIC, .wire_version = version };
+	FILE *f = fopen(path, "we");
+	struct ledger l = { 0 };
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(&head, sizeof(head), 1, f), 1);
+	for (size_t i = 0; i < samples_n; i++) {
+		struct record_chunk chunk = { .kind = RECORD_FRAME };
+
+		samples[i].make(&frame);
+		chunk.size = (uint32_t)frame.size;
+		assert_int_equal(fwrite(&chunk, sizeof(chunk), 1, f), 1);
+		assert_int_equal(fwrite(frame.data, frame.size, 1, f), 1);
+	}
+	if (ledger) {
+		struct record_chunk chunk = { RECORD_LEDGER, sizeof(l) };
+
+		l.rows[HD_LANE_BULK][HD_FILE_OPEN] = (struct ledger_row){ 10, 7, 1, 2 };
+		assert_int_equal(fwrite(&chunk, sizeof(chunk), 1, f), 1);
+		assert_int_equal(fwrite(&l, sizeof(l), 1, f), 1);
+	}
+	assert_int_equal(fclose(f), 0);
+	return (unsigned)samples_n;
+}
+
+static struct sensor *replay(void)
+{
+	struct err err = { 0 };
+	struct sensor *s = NULL;
+
+	if (sensor_open_replay(path, &s, &err) < 0)
+		fail_msg("%s", err.text);
+	return s;
+}
+
+static void replays_all(void **state)
+{
+	unsigned frames = record(HD_WIRE_VERSION, true);
+	struct sensor *s = replay();
+	struct seen seen = { 0 };
+	struct ledger l;
+	bool end = false;
+
+	while (!end)
+		assert_true(sensor_poll(s, 10, count, &seen, &end) >= 0);
+	assert_int_equal(seen.frames, frames);
+	assert_int_equal(sensor_ledger(s, &l), 0);
+	assert_int_equal(l.rows[HD_LANE_BULK][HD_FILE_OPEN].lost, 2);
+	assert_int_equal(sensor_fd(s), -1);
+	sensor_free(s);
+}
+
+static void counts_without_a_ledger(void **state)
+{
+	struct seen seen = { 0 };
+	struct sensor *s;
+	struct ledger l;
+	bool end = false;
+
+	(void)record(HD_WIRE_VERSION, false);
+	s = replay();
+	while (!end)
+		assert_true(sensor_poll(s, 10, count, &seen, &end) >= 0);
+	assert_int_equal(sensor_ledger(s, &l), 0);
+	assert_int_equal(ledger_unbalanced(&l), 0);
+	assert_true(l.rows[HD_LANE_BULK][HD_FILE_READ].made > 0);
+	sensor_free(s);
+}
+
+static size_t content(const char *name, char *ret, size_t size)
+{
+	FILE *f = fopen(name, "re");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(ret, 1, size, f);
+	(void)fclose(f);
+	return n;
+}
+
+static void recording_a_replay_is_the_same(void **state)
+{
+	static char before[1 << 20], after[1 << 20];
+	char copy[] = "/tmp/test-sensor-XXXXXX";
+	int fd = mkstemp(copy);
+	struct seen seen = { 0 };
+	struct sensor *s;
+	bool end = false;
+	size_t n;
+
+	(void)record(HD_WIRE_VERSION, true);
+	s = replay();
+	assert_int_equal(sensor_record(s, fd), 0);
+	while (!end)
+		assert_true(sensor_poll(s, 0, count, &seen, &end) >= 0);
+	sensor_free(s);
+	(void)close(fd);
+	n = content(path, before, sizeof(before));
+	assert_int_equal(content(copy, after, sizeof(after)), n);
+	assert_memory_equal(before, after, n);
+	(void)unlink(copy);
+}
+
+static void cut_off_anywhere(void **state)
+{
+	unsigned frames = record(HD_WIRE_VERSION, true);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	for (off_t length = st.st_size - 1; length >= (off_t)sizeof(struct record_head); length -= 37) {
+		struct seen seen = { 0 };
+		struct sensor *s;
+		bool end = false;
+
+		assert_int_equal(truncate(path, length), 0);
+		s = replay();
+		while (!end)
+			assert_true(sensor_poll(s, 0, count, &seen, &end) >= 0);
+		assert_true(seen.frames <= frames);
+		sensor_free(s);
+	}
+}
+
+static void refused(const char *content, size_t length, int code)
+{
+	FILE *f = fopen(path, "we");
+	struct err err = { 0 };
+	struct sensor *s = NULL;
+
+	assert_non_null(f);
+	if (length > 0)
+		assert_int_equal(fwrite(content, length, 1, f), 1);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(sensor_open_replay(path, &s, &err), code);
+	assert_null(s);
+	assert_non_null(strstr(err.text, path));
+}
+
+static void is_no_recording(void **state)
+{
+	struct err err = { 0 };
+	struct sensor *s = NULL;
+
+	refused("", 0, -EBADMSG);
+	refused("HEDDLE", 6, -EBADMSG);
+	refused("something else entirely", 23, -EBADMSG);
+	(void)record(HD_WIRE_VERSION + 1, false);
+	assert_int_equal(sensor_open_replay(path, &s, &err), -EPROTO);
+	assert_int_equal(sensor_open_replay("/nonexistent/recording", &s, &err), -ENOENT);
+}
+
+static void the_reader_may_stop(void **state)
+{
+	struct seen seen = { .refuse_after = 3 };
+	struct sensor *s;
+	bool end;
+	int r = 0;
+
+	(void)record(HD_WIRE_VERSION, false);
+	s = replay();
+	while (r >= 0)
+		r = sensor_poll(s, 0, count, &seen, &end);
+	assert_int_equal(r, -ENOSPC);
+	assert_int_equal(seen.frames, 3);
+	sensor_free(s);
+}
+
+/* ---- numbers of 32-bit calls ---- */
+
+static void compat_numbers(void **state)
+{
+	uint16_t n[512];
+
+	sensor_compat_numbers(n);
+	assert_int_equal(n[5], 2);     /* open */
+	assert_int_equal(n[295], 257); /* openat */
+	assert_int_equal(n[11], 59);   /* execve */
+	assert_int_equal(n[3], 0);     /* read */
+	assert_int_equal(n[192], 9);   /* mmap2 */
+	assert_int_equal(n[102], 0xffff); /* socketcall has no twin */
+	assert_int_equal(n[511], 0xffff);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ring_in_order),
+		cmocka_unit_test(ring_waits_for_the_busy),
+		cmocka_unit_test(ring_wraps),
+		cmocka_unit_test(replays_all),
+		cmocka_unit_test(counts_without_a_ledger),
+		cmocka_unit_test(recording_a_replay_is_the_same),
+		cmocka_unit_test(cut_off_anywhere),
+		cmocka_unit_test(is_no_recording),
+		cmocka_unit_test(the_reader_may_stop),
+		cmocka_unit_test(compat_numbers),
+	};
+	int fd = mkstemp(path), failed;
+
+	if (fd < 0)
+		return 1;
+	(void)close(fd);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(path);
+	return failed;
+}
