@@ -93,6 +93,13 @@ class Doctor(Case):
             self.assertIn(sentence, text)
         self.assertEqual(text.splitlines()[-1], found["verdict"])
 
+    def test_every_hook_is_on_the_page(self):
+        page = pathlib.Path(__file__).parents[2].joinpath("docs/tiers.md").read_text()
+        for hook in self.diagnose()["hooks"]:
+            kind, _, name = hook["name"].partition("/")
+            self.assertIn(kind + "/", page)
+            self.assertTrue(f"`{hook['name']}`" in page or f"`{name}`" in page, hook["name"])
+
     def test_not_root(self):
         copy = self.reachable()
         done = subprocess.run([copy, "doctor", "--format", "json"], capture_output=True, env=self.env, user=65534,
