@@ -15,6 +15,8 @@ struct sensor_backend {
 	void (*release)(void *self);
 	/* Waits until there may be something. Returns 0, or negative errno. */
 	int (*wait)(void *self, int timeout_ms);
+	/* After frames were read: lets some more gather, so that reading does not follow each frame around. */
+	void (*rest)(void *self);
 	bool (*at_end)(void *self);
 	int (*fd)(void *self);
 	int (*flush)(void *self, bool all);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "bpf/heddle.skel.h"
 #include "sensor/backend.h"
@@ -514,6 +515,23 @@ static int backend_wait(void *self, int timeout_ms)
 	return 0;
 }
 
+/*
+ * A reader at the producers' heels costs both: every frame moves from one core's cache to the other's, and the reader
+ * never sleeps. So once it has caught up it stays away for a moment, unless a lane is filling up.
+ */
+#define REST_MS 4
+
+static void backend_rest(void *self)
+{
+	const struct timespec rest = { .tv_nsec = REST_MS * 1000000L };
+	struct bpf_backend *b = self;
+
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		if (ring_waiting(&b->rings[lane]) > b->rings[lane].bytes / 8)
+			return;
+	(void)nanosleep(&rest, NULL);
+}
+
 static bool backend_at_end(void *self)
 {
 	return false;
@@ -579,6 +597,7 @@ static const struct sensor_backend bpf_backend_ops = {
 	.next = backend_next,
 	.release = backend_release,
 	.wait = backend_wait,
+	.rest = backend_rest,
 	.at_end = backend_at_end,
 	.fd = backend_fd,
 	.flush = backend_flush,

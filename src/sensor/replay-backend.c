@@ -109,6 +109,10 @@ static int replay_wait(void *self, int timeout_ms)
 	return 0;
 }
 
+static void replay_rest(void *self)
+{
+}
+
 static bool replay_at_end(void *self)
 {
 	return ((struct replay_backend *)self)->ended;
@@ -158,6 +162,7 @@ static const struct sensor_backend replay_backend_ops = {
 	.next = replay_next,
 	.release = replay_release,
 	.wait = replay_wait,
+	.rest = replay_rest,
 	.at_end = replay_at_end,
 	.fd = replay_fd,
 	.flush = replay_flush,

@@ -154,6 +154,8 @@ int sensor_poll(struct sensor *s, int timeout_ms, sensor_frame_fn fn, void *cont
 			return r;
 		r = drain(s, fn, context);
 	}
+	if (r > 0 && timeout_ms)
+		s->backend->rest(s->self);
 	if (at_end)
 		*at_end = s->backend->at_end(s->self);
 	return r;
