@@ -264,6 +264,32 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 	remove_cgroups();
 }
 
+/* Does it start at all? If not, one line says why, rather than every family. */
+static bool starts(struct run *r)
+{
+	const char *argv[RUN_ARGUMENTS];
+	char why[64] = "";
+	int status;
+	pid_t pid;
+
+	if (run_prepare(r, "start") < 0)
+		return false;
+	run_arguments(r, "", NULL, argv);
+	for (size_t i = 0; argv[i]; i++)
+		if (strcmp(argv[i], r->options->self) == 0)
+			memcpy(&argv[i + 1], (const char *[]){ "--helper", "exit", "0", NULL }, 4 * sizeof(argv[0]));
+	pid = fork();
+	if (pid == 0)
+		run_exec(r, argv, STDOUT_FILENO);
+	status = run_reap(pid, r->options->limit);
+	if (status != 0)
+		(void)snprintf(why, sizeof(why), "wait status 0x%x", (unsigned)status);
+	tap(!*why, "start: heddle runs a command", why, NULL);
+	run_show_complaints(r);
+	remove_tree(r->work);
+	return !*why;
+}
+
 static void run_all(struct run *r)
 {
 	const char *only = r->options->only;
@@ -280,6 +306,8 @@ static void run_all(struct run *r)
 		else
 			run_family(r, f, only ? only : f->name);
 	}
+	if (!only || strcmp(only, "together") == 0)
+		judge_two_runs(r);
 }
 
 static void free_text(char **text)
@@ -308,9 +336,8 @@ int judge_run(const struct judge_options *options)
 	dns = dns_server_start(&r.dns_port);
 	if (dns < 0)
 		tap(false, "dns server of the tests", strerror(-dns), NULL);
-	run_all(&r);
-	if (!options->only || strcmp(options->only, "together") == 0)
-		judge_two_runs(&r);
+	if (starts(&r))
+		run_all(&r);
 	if (dns > 0) {
 		(void)kill(dns, SIGKILL);
 		(void)waitpid(dns, NULL, 0);
