@@ -75,7 +75,10 @@ INLINE void load16(void *to, const void *from)
 __u64 target_cgroup = 0;
 __u64 target_address = 0; /* of its struct cgroup, once learnt: the quickest test there is */
 __u32 target_level = 0;
-/* Tasks of the workload that no cgroup test finds: those who left, and those attached by pid. 0 spares everyone the look-up. */
+/*
+ * Tasks of the workload that no cgroup test finds: those who left, and those attached by pid. 0 spares everyone the
+ * look-up.
+ */
 __u32 stray_tasks = 0;
 /* Where the workload began in each v1 hierarchy: cgroup id and level; 0 where at the root, which can't be left. */
 __u64 home_cgroup[HD_MAX_HIERARCHIES] = {};
@@ -410,7 +413,10 @@ INLINE void item_kernel(struct slot *s, __u16 kind, const void *from, __u64 leng
 		}                                                                             \
 	})
 
-/* The caller's string, up to PATH_MAX: unverified by nature. Its first byte, or -1 when it can't be read: then no item. */
+/*
+ * The caller's string, up to PATH_MAX: unverified by nature. Returns its first byte, or -1 when it can't be read: then
+ * there is no item.
+ */
 INLINE int item_user_string(struct slot *s, __u16 kind, const void *from)
 {
 	struct hd_header *h = (struct hd_header *)s->frame;

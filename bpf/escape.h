@@ -10,36 +10,6 @@
 #include "path.h"
 #include "task.h"
 
-#define NR_clone 56
-#define NR_ptrace 101
-#define NR_pivot_root 155
-#define NR_prctl 157
-#define NR_chroot 161
-#define NR_mount 165
-#define NR_umount2 166
-#define NR_init_module 175
-#define NR_delete_module 176
-#define NR_kexec_load 246
-#define NR_unshare 272
-#define NR_perf_event_open 298
-#define NR_setns 308
-#define NR_process_vm_readv 310
-#define NR_process_vm_writev 311
-#define NR_finit_module 313
-#define NR_seccomp 317
-#define NR_kexec_file_load 320
-#define NR_bpf 321
-#define NR_open_tree 428
-#define NR_move_mount 429
-#define NR_fsopen 430
-#define NR_fsconfig 431
-#define NR_fsmount 432
-#define NR_fspick 433
-#define NR_clone3 435
-#define NR_pidfd_getfd 438
-#define NR_mount_setattr 442
-#define NR_open_tree_attr 467
-
 #define PR_SET_SECCOMP 22
 
 struct pid_namespace;
@@ -213,7 +183,7 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 	__u32 rule = 0;
 	bool write;
 
-	if (c->number == 304) {
+	if (c->number == NR_open_by_handle_at) {
 		rule = HD_RULE_HANDLE;
 	} else if (c->result >= 0) {
 		file = fd_file(c->result);

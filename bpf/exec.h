@@ -5,9 +5,6 @@
 
 #include "task.h"
 
-#define NR_execve 59
-#define NR_execveat 322
-
 struct args_walk {
 	struct slot *s;
 	__u64 argv;

@@ -6,29 +6,6 @@
 #include "task.h"
 #include "escape.h"
 
-#define NR_read 0
-#define NR_write 1
-#define NR_open 2
-#define NR_close 3
-#define NR_pread64 17
-#define NR_pwrite64 18
-#define NR_readv 19
-#define NR_writev 20
-#define NR_dup2 33
-#define NR_sendfile 40
-#define NR_creat 85
-#define NR_openat 257
-#define NR_splice 275
-#define NR_dup3 292
-#define NR_preadv 295
-#define NR_pwritev 296
-#define NR_open_by_handle_at 304
-#define NR_copy_file_range 326
-#define NR_preadv2 327
-#define NR_pwritev2 328
-#define NR_close_range 436
-#define NR_openat2 437
-
 struct open_how_user {
 	__u64 flags, mode, resolve;
 };
@@ -107,7 +84,8 @@ INLINE bool open_succeeded(struct slot *s, const struct call *c, struct hd_open 
 	kernel_flags = KREAD(file, f_flags);
 	/* The kernel drops the creation flags from f_flags; those are the call's registers' word. */
 	if (c->number == NR_openat2)
-		o->flags = (kernel_flags & ~O_LARGEFILE) | (o->flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_LARGEFILE));
+		o->flags = (kernel_flags & ~O_LARGEFILE) |
+			   (o->flags & (O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_LARGEFILE));
 	o->h.flags |= HD_F_VERIFIED;
 	o->inode = obj->inode;
 	o->dev = obj->dev;

@@ -6,11 +6,6 @@
 #include "fold.h"
 #include "task.h"
 
-#define NR_mmap 9
-#define NR_mprotect 10
-#define NR_shmat 30
-#define NR_personality 135
-#define NR_pkey_mprotect 329
 #define SHM_EXEC 0100000
 #define READ_IMPLIES_EXEC 0x0400000
 #define MAP_ANONYMOUS 0x20

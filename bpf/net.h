@@ -8,16 +8,6 @@
 
 #include "task.h"
 
-#define NR_socket 41
-#define NR_connect 42
-#define NR_accept 43
-#define NR_sendto 44
-#define NR_sendmsg 46
-#define NR_bind 49
-#define NR_listen 50
-#define NR_accept4 288
-#define NR_sendmmsg 307
-
 #define MSG_FASTOPEN 0x20000000
 #define SOCK_TYPE_MASK 0xf
 

@@ -206,7 +206,7 @@ INLINE int packet_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct slot
 	cookie = bpf_get_socket_cookie(skb);
 	owner = bpf_map_lookup_elem(&owners, &cookie);
 	if (!owner || p.protocol != IPPROTO_TCP) {
-		/* A segment may leave in anyone's context (an acknowledgement that came in sends it): ask its socket. */
+		/* A segment may leave in anyone's context (an acknowledgement sends it): ask its socket. */
 		if (p.protocol == IPPROTO_TCP ? bpf_skb_ancestor_cgroup_id(skb, target_level) != target_cgroup :
 						!packet_sender_in_scope(t))
 			return 1;

@@ -23,7 +23,7 @@ INLINE struct mount *mount_of(struct vfsmount *mnt)
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
-/* One component or one mount point; 1 ends the walk. `room` is the destination's size, at least 512 more than is used. */
+/* One component or one mount point; 1 ends the walk. `room` is the destination's size; 512 bytes of it stay free. */
 INLINE long walk_one(struct walk *w, const __u32 room)
 {
 	struct dentry *d = w->dentry, *parent = KREAD(d, d_parent);
@@ -59,7 +59,7 @@ INLINE long walk_one(struct walk *w, const __u32 room)
 		return 1;
 	}
 	length = masked(length, 0xff);
-	/* Most names are short, and a name's room is a multiple of eight: two loads are cheaper than a copy by a helper. */
+	/* Most names are short, and a name's room is a multiple of eight: loads are cheaper than a helper's copy. */
 	if (cfg_cast && length <= 16)
 		load16(w->to + at, name.name);
 	else if (cfg_cast && length <= 32) {

@@ -5,18 +5,6 @@
 
 #include "task.h"
 
-#define NR_setuid 105
-#define NR_setgid 106
-#define NR_setreuid 113
-#define NR_setregid 114
-#define NR_setgroups 116
-#define NR_setresuid 117
-#define NR_setresgid 119
-#define NR_setfsuid 122
-#define NR_setfsgid 123
-#define NR_capset 126
-#define NR_keyctl 250
-
 #define PR_CAPBSET_DROP 24
 #define PR_SET_SECUREBITS 28
 #define PR_SET_NO_NEW_PRIVS 38

@@ -99,7 +99,7 @@ enum hd_item_kind {
 	HD_I_PATH2,         /* second path, the same form (rename, link) */
 	HD_I_NAME,          /* the caller's string, not resolved */
 	HD_I_NAME2,
-	HD_I_BASE,          /* what HD_I_NAME is relative to: kernel's path of dirfd or cwd; of the root where it is absolute */
+	HD_I_BASE,          /* where HD_I_NAME starts, the kernel's path: dirfd, cwd, or the root for an absolute one */
 	HD_I_BASE2,
 	HD_I_EXE,           /* kernel's path of the image */
 	HD_I_CWD,           /* kernel's path */

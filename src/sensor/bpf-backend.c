@@ -51,9 +51,10 @@ struct hook_spec {
 static const struct hook_spec hook_specs[] = {
 	{ "on_sys_exit", "tp_btf/sys_exit", "opens, reads, writes, metadata, sockets, privileges, memory, escapes",
 	  SENSOR_TIER_TRACEPOINT, false, true },
-	{ "on_newtask", "tp_btf/task_newtask", "fork, vfork, clone, clone3 and what they inherit", SENSOR_TIER_TRACEPOINT,
-	  false, true },
-	{ "on_exec", "tp_btf/sched_process_exec", "exec with arguments and images", SENSOR_TIER_TRACEPOINT, false, true },
+	{ "on_newtask", "tp_btf/task_newtask", "fork, vfork, clone, clone3 and what they inherit",
+	  SENSOR_TIER_TRACEPOINT, false, true },
+	{ "on_exec", "tp_btf/sched_process_exec", "exec with arguments and images", SENSOR_TIER_TRACEPOINT, false,
+	  true },
 	{ "on_exit", "tp_btf/sched_process_exit", "exits", SENSOR_TIER_TRACEPOINT, false, true },
 	{ "on_state", "tp_btf/inet_sock_set_state", "outcomes of TCP connects", SENSOR_TIER_TRACEPOINT, false, false },
 	{ "on_attach", "tp_btf/cgroup_attach_task", "leaving the cgroup", SENSOR_TIER_TRACEPOINT, false, false },
@@ -70,7 +71,8 @@ static const struct hook_spec hook_specs[] = {
 	{ "lsm_truncate", "lsm/path_truncate", "the object of truncate", SENSOR_TIER_LSM, false, false },
 	{ "lsm_chmod", "lsm/path_chmod", "the object of chmod", SENSOR_TIER_LSM, false, false },
 	{ "lsm_chown", "lsm/path_chown", "the object of chown", SENSOR_TIER_LSM, false, false },
-	{ "fentry_want_write", "fentry/mnt_want_write", "the mount of utimes and xattr calls", SENSOR_TIER_LSM, false, false },
+	{ "fentry_want_write", "fentry/mnt_want_write", "the mount of utimes and xattr calls", SENSOR_TIER_LSM, false,
+	  false },
 	{ "lsm_setattr", "lsm/inode_setattr", "the object of utimes", SENSOR_TIER_LSM, false, false },
 	{ "lsm_setattr_idmap", "lsm/inode_setattr", "the object of utimes", SENSOR_TIER_LSM, false, false },
 	{ "lsm_setxattr", "lsm/inode_setxattr", "the object of setxattr", SENSOR_TIER_LSM, false, false },
@@ -82,10 +84,10 @@ static const struct {
 	unsigned class;
 	const char *program;
 } handler_specs[] = {
-	{ 1, "on_open" },   { 2, "on_rw" },      { 3, "on_copy" },    { 4, "on_close" },
-	{ 5, "on_metadata" }, { 6, "on_socket" }, { 7, "on_connect" }, { 8, "on_listen" },
-	{ 9, "on_accept" }, { 10, "on_send" },   { 11, "on_privilege" }, { 12, "on_memory" },
-	{ 13, "on_escape" }, { 14, "on_mount" }, { 15, "on_exec_exit" }, { 16, "on_clone" },
+	{ 1, "on_open" },     { 2, "on_rw" },	  { 3, "on_copy" },	  { 4, "on_close" },
+	{ 5, "on_metadata" }, { 6, "on_socket" }, { 7, "on_connect" },	  { 8, "on_listen" },
+	{ 9, "on_accept" },   { 10, "on_send" },  { 11, "on_privilege" }, { 12, "on_memory" },
+	{ 13, "on_escape" },  { 14, "on_mount" }, { 15, "on_exec_exit" }, { 16, "on_clone" },
 };
 
 /* ---- what the kernel allows ---- */
@@ -120,7 +122,8 @@ static int try_program(enum bpf_prog_type type, enum bpf_attach_type attach, int
 static void say_why(char *ret, size_t size, int r, const char *what)
 {
 	if (r == -EPERM)
-		(void)snprintf(ret, size, "%s programs are refused (kernel lockdown or missing CAP_BPF, CAP_PERFMON)", what);
+		(void)snprintf(ret, size, "%s programs are refused (kernel lockdown or missing CAP_BPF, CAP_PERFMON)",
+			       what);
 	else if (r == -ENOENT)
 		(void)snprintf(ret, size, "the kernel has no %s hook to attach to", what);
 	else
@@ -138,7 +141,8 @@ static int probe_tiers(struct btf *btf, struct sensor_probe *p)
 	if (r)
 		say_why(p->lsm_why, sizeof(p->lsm_why), r, "LSM");
 	else if (!p->lsm)
-		(void)snprintf(p->lsm_why, sizeof(p->lsm_why), "bpf is not among the active LSMs (boot with lsm=...,bpf)");
+		(void)snprintf(p->lsm_why, sizeof(p->lsm_why),
+			       "bpf is not among the active LSMs (boot with lsm=...,bpf)");
 	r = fentry < 0 ? -ENOENT : try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, fentry);
 	p->fentry = r == 0;
 	if (r)
@@ -274,8 +278,8 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	struct heddle_bpf__rodata *ro = b->skeleton->rodata;
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	if ((critical & (critical - 1)) || critical < page || (bulk & (bulk - 1)) || bulk < page || critical > 1u << 30 ||
-	    bulk > 1u << 30)
+	if ((critical & (critical - 1)) || critical < page || (bulk & (bulk - 1)) || bulk < page ||
+	    critical > 1u << 30 || bulk > 1u << 30)
 		return err_set(err, EINVAL, "a lane's size must be a power of two between %lu bytes and 1 GiB",
 			       (unsigned long)page);
 	(void)bpf_map__set_max_entries(b->skeleton->maps.critical, (__u32)critical);
@@ -613,7 +617,8 @@ static int refuse(const struct sensor_probe *p, const struct sensor_options *o, 
 	if (!p->bpf)
 		return err_set(err, EPERM, "%s", p->bpf_why);
 	if (!p->btf)
-		return err_set(err, ENOSYS, "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): /sys/kernel/btf/vmlinux is missing");
+		return err_set(err, ENOSYS,
+			       "this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): /sys/kernel/btf/vmlinux is missing");
 	if (o->tier > p->best)
 		return err_set(err, EOPNOTSUPP, "the %s tier is not to be had here: %s", sensor_tier_name(o->tier),
 			       p->lsm ? p->fentry_why : p->lsm_why);

@@ -12,12 +12,12 @@
 struct replay_backend {
 	FILE *file;
 	unsigned char frame[FRAME_MAX];
-	uint32_t size;   /* of the frame in hand; 0: none */
+	uint32_t size; /* of the frame in hand; 0: none */
 	bool ended;
-	bool broken;     /* the file stops in the middle of a chunk, or lies about one */
+	bool broken; /* the file stops in the middle of a chunk, or lies about one */
 	bool has_ledger;
-	struct ledger ledger;   /* as recorded */
-	struct ledger counted;  /* of a recording that was cut off before its ledger */
+	struct ledger ledger;  /* as recorded */
+	struct ledger counted; /* of a recording that was cut off before its ledger */
 };
 
 static void replay_free(void *self)
@@ -64,8 +64,8 @@ static void load(struct replay_backend *b)
 			b->ended = true;
 		} else if (chunk.kind == RECORD_LEDGER && chunk.size == sizeof(b->ledger)) {
 			b->has_ledger = fread(&b->ledger, sizeof(b->ledger), 1, b->file) == 1;
-		} else if (chunk.kind != RECORD_FRAME || chunk.size < sizeof(struct hd_header) || chunk.size > FRAME_MAX ||
-			   fread(b->frame, chunk.size, 1, b->file) != 1) {
+		} else if (chunk.kind != RECORD_FRAME || chunk.size < sizeof(struct hd_header) ||
+			   chunk.size > FRAME_MAX || fread(b->frame, chunk.size, 1, b->file) != 1) {
 			b->ended = b->broken = true;
 		} else {
 			b->size = chunk.size;

@@ -11,13 +11,13 @@
 #include <stdint.h>
 
 struct ring {
-	unsigned long *consumer;        /* written by us */
+	unsigned long *consumer; /* written by us */
 	const unsigned long *producer;
 	const unsigned char *data;
-	size_t bytes;                   /* size of the data area: a power of two */
+	size_t bytes; /* size of the data area: a power of two */
 	size_t page;
-	unsigned long at;               /* next record to look at */
-	unsigned long end;              /* producers' position at the last snapshot */
+	unsigned long at;  /* next record to look at */
+	unsigned long end; /* producers' position at the last snapshot */
 };
 
 /* Maps the ring of a map descriptor (borrowed). 0 or negative errno. */

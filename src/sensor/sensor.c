@@ -194,7 +194,8 @@ const char *const *sensor_blind(const struct sensor *s)
 	};
 	static const char *const tracepoint[] = {
 		"what io_uring does without a system call of its own (its set-up is seen)",
-		"the object of calls that change names or metadata by path: told by the caller's words (verified: false), "
+		"the object of calls that change names or metadata by path: told by the caller's words (verified: "
+		"false), "
 		"since the kernel allows no LSM programs here",
 		"a descriptor that another thread replaces before the call that made it returns",
 		NULL,

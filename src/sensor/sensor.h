@@ -15,14 +15,14 @@
 enum sensor_tier {
 	SENSOR_TIER_NONE = 0,
 	SENSOR_TIER_TRACEPOINT, /* BTF raw tracepoints */
-	SENSOR_TIER_LSM,        /* and LSM, fentry */
+	SENSOR_TIER_LSM,	/* and LSM, fentry */
 };
 const char *sensor_tier_name(enum sensor_tier tier); /* "none", "tracepoint", "lsm" */
 
 struct sensor_options {
-	uint64_t critical_bytes;  /* ring sizes: powers of two, at least a page; 0: default */
+	uint64_t critical_bytes; /* ring sizes: powers of two, at least a page; 0: default */
 	uint64_t bulk_bytes;
-	enum sensor_tier tier;    /* NONE: the best there is; else exactly this one, or an error */
+	enum sensor_tier tier;		      /* NONE: the best there is; else exactly this one, or an error */
 	uint16_t dns_ports[HD_MAX_DNS_PORTS]; /* besides 53; 0 ends */
 };
 
@@ -32,7 +32,7 @@ struct sensor_hook {
 	const char *provides; /* what it sees, in words */
 	enum sensor_tier tier;
 	bool attached;
-	char why_not[160];    /* when not attached */
+	char why_not[160]; /* when not attached */
 };
 
 struct sensor;
@@ -82,7 +82,7 @@ const char *const *sensor_blind(const struct sensor *s);
 /* What doctor prints, without loading anything it need not. Always fills *ret. */
 struct sensor_probe {
 	char kernel[128];
-	char lockdown[32];     /* "none", "integrity", "confidentiality", "unknown" */
+	char lockdown[32]; /* "none", "integrity", "confidentiality", "unknown" */
 	bool btf, root, bpf, ringbuf, lsm, fentry, cgroup2;
 	char lsm_why[160], fentry_why[160], bpf_why[160];
 	char cgroup2_mount[128];

@@ -64,7 +64,8 @@ const struct escape_rule escape_paths[] = {
 };
 
 const struct escape_rule escape_sockets[] = {
-	{ "*/docker.sock", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "Docker starts any container for who asks" },
+	{ "*/docker.sock", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET,
+	  "Docker starts any container for who asks" },
 	{ "*/containerd.sock*", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "containerd" },
 	{ "*/crio.sock", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "CRI-O" },
 	{ "*/cri-dockerd.sock", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "cri-dockerd" },
@@ -75,7 +76,8 @@ const struct escape_rule escape_sockets[] = {
 	{ "*/lxd/unix.socket", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "LXD" },
 	{ "*/incus/unix.socket", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "Incus" },
 	{ "/run/systemd/private", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "systemd starts any unit" },
-	{ "@/containerd-shim/*", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET, "containerd's shim (CVE-2020-15257)" },
+	{ "@/containerd-shim/*", false, HD_ESC_CONTAINER, HD_RULE_RUNTIME_SOCKET,
+	  "containerd's shim (CVE-2020-15257)" },
 	{ NULL },
 };
 

@@ -11,16 +11,16 @@
 #include "event/event.h"
 
 struct escape_rule {
-	const char *pattern;      /* fnmatch(3) without FNM_PATHNAME: '*' crosses '/' */
-	bool write_only;          /* only an open that could write */
+	const char *pattern; /* fnmatch(3) without FNM_PATHNAME: '*' crosses '/' */
+	bool write_only;     /* only an open that could write */
 	enum hd_escape_category category;
 	enum hd_escape_rule rule;
 	const char *reason;
 };
 
 /* Ends with a NULL pattern. */
-extern const struct escape_rule escape_paths[];   /* opens */
-extern const struct escape_rule escape_sockets[]; /* unix sockets that are connected to */
+extern const struct escape_rule escape_paths[];	    /* opens */
+extern const struct escape_rule escape_sockets[];   /* unix sockets that are connected to */
 extern const struct escape_rule escape_addresses[]; /* IP addresses as text */
 
 /* The first rule that the path of a file_open fits, or NULL. Own /proc entries are none but where the table says so. */

@@ -22,8 +22,13 @@ static bool is(struct bytes b, const char *text)
 /* The options of ld.so(8) that take a word of their own. */
 static bool takes_word(struct bytes option)
 {
-	static const char *const options[] = { "--library-path", "--glibc-hwcaps-prepend", "--glibc-hwcaps-mask",
-					       "--inhibit-rpath", "--audit", "--preload", "--argv0" };
+	static const char *const options[] = { "--library-path",
+					       "--glibc-hwcaps-prepend",
+					       "--glibc-hwcaps-mask",
+					       "--inhibit-rpath",
+					       "--audit",
+					       "--preload",
+					       "--argv0" };
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (is(option, options[i]))

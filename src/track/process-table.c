@@ -61,7 +61,8 @@ struct process *process_get(struct process_table *t, const struct hd_header *h)
 
 	if (!p) {
 		p = process_add(t, h->pid, h->start_ns);
-		/* One that nobody told of begins here: with the image it has, or with the one that its first exec replaced. */
+		/* One that nobody told of begins here: with the image it has, or with the one that its first exec
+		 * replaced. */
 		if (p)
 			p->image_base = h->image - (h->type == HD_PROCESS_EXEC && h->image > 0);
 	}

@@ -22,5 +22,6 @@ void traffic_done(struct traffic_table *t);
  */
 int traffic_add(struct traffic_table *t, const struct event *e, struct bytes hostname);
 
-/* Writes [{"address","port","hostname"?,"protocol","direction","connections","sent","received"}, ..], most bytes first. */
+/* Writes [{"address","port","hostname"?,"protocol","direction","connections","sent","received"}, ..], most bytes first.
+ */
 void traffic_write(const struct traffic_table *t, struct json *j);

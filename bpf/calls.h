@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The x86-64 numbers of the calls that have a handler, and which handler each goes to. 32-bit calls are turned into
+ * these numbers first.
+ */
+#ifndef HEDDLE_BPF_CALLS_H
+#define HEDDLE_BPF_CALLS_H
+
+#define NR_read 0
+#define NR_write 1
+#define NR_open 2
+#define NR_close 3
+#define NR_mmap 9
+#define NR_mprotect 10
+#define NR_pread64 17
+#define NR_pwrite64 18
+#define NR_readv 19
+#define NR_writev 20
+#define NR_shmat 30
+#define NR_dup2 33
+#define NR_sendfile 40
+#define NR_socket 41
+#define NR_connect 42
+#define NR_accept 43
+#define NR_sendto 44
+#define NR_sendmsg 46
+#define NR_bind 49
+#define NR_listen 50
+#define NR_clone 56
+#define NR_execve 59
+#define NR_truncate 76
+#define NR_ftruncate 77
+#define NR_rename 82
+#define NR_mkdir 83
+#define NR_rmdir 84
+#define NR_creat 85
+#define NR_link 86
+#define NR_unlink 87
+#define NR_symlink 88
+#define NR_chmod 90
+#define NR_fchmod 91
+#define NR_chown 92
+#define NR_fchown 93
+#define NR_lchown 94
+#define NR_ptrace 101
+#define NR_setuid 105
+#define NR_setgid 106
+#define NR_setreuid 113
+#define NR_setregid 114
+#define NR_setgroups 116
+#define NR_setresuid 117
+#define NR_setresgid 119
+#define NR_setfsuid 122
+#define NR_setfsgid 123
+#define NR_capset 126
+#define NR_utime 132
+#define NR_mknod 133
+#define NR_personality 135
+#define NR_pivot_root 155
+#define NR_prctl 157
+#define NR_chroot 161
+#define NR_mount 165
+#define NR_umount2 166
+#define NR_init_module 175
+#define NR_delete_module 176
+#define NR_setxattr 188
+#define NR_lsetxattr 189
+#define NR_fsetxattr 190
+#define NR_removexattr 197
+#define NR_lremovexattr 198
+#define NR_fremovexattr 199
+#define NR_utimes 235
+#define NR_kexec_load 246
+#define NR_keyctl 250
+#define NR_openat 257
+#define NR_mkdirat 258
+#define NR_mknodat 259
+#define NR_fchownat 260
+#define NR_futimesat 261
+#define NR_unlinkat 263
+#define NR_renameat 264
+#define NR_linkat 265
+#define NR_symlinkat 266
+#define NR_fchmodat 268
+#define NR_unshare 272
+#define NR_splice 275
+#define NR_utimensat 280
+#define NR_fallocate 285
+#define NR_accept4 288
+#define NR_dup3 292
+#define NR_preadv 295
+#define NR_pwritev 296
+#define NR_perf_event_open 298
+#define NR_open_by_handle_at 304
+#define NR_sendmmsg 307
+#define NR_setns 308
+#define NR_process_vm_readv 310
+#define NR_process_vm_writev 311
+#define NR_finit_module 313
+#define NR_renameat2 316
+#define NR_seccomp 317
+#define NR_kexec_file_load 320
+#define NR_bpf 321
+#define NR_execveat 322
+#define NR_copy_file_range 326
+#define NR_preadv2 327
+#define NR_pwritev2 328
+#define NR_pkey_mprotect 329
+#define NR_open_tree 428
+#define NR_move_mount 429
+#define NR_fsopen 430
+#define NR_fsconfig 431
+#define NR_fsmount 432
+#define NR_fspick 433
+#define NR_clone3 435
+#define NR_close_range 436
+#define NR_openat2 437
+#define NR_pidfd_getfd 438
+#define NR_mount_setattr 442
+#define NR_fchmodat2 452
+#define NR_setxattrat 463
+#define NR_removexattrat 466
+#define NR_open_tree_attr 467
+
+/* Index into the handlers; src/sensor/bpf-backend.c fills them by the same numbers. */
+#define CLASS_NONE 0
+#define CLASS_OPEN 1
+#define CLASS_RW 2
+#define CLASS_COPY 3
+#define CLASS_CLOSE 4
+#define CLASS_METADATA 5
+#define CLASS_SOCKET 6
+#define CLASS_CONNECT 7
+#define CLASS_LISTEN 8
+#define CLASS_ACCEPT 9
+#define CLASS_SEND 10
+#define CLASS_PRIVILEGE 11
+#define CLASS_MEMORY 12
+#define CLASS_ESCAPE 13
+#define CLASS_MOUNT 14
+#define CLASS_EXEC 15
+#define CLASS_CLONE 16
+#define CLASS_MAX 17
+
+const volatile __u8 call_class[512] = {
+	[NR_open] = CLASS_OPEN,
+	[NR_creat] = CLASS_OPEN,
+	[NR_openat] = CLASS_OPEN,
+	[NR_openat2] = CLASS_OPEN,
+	[NR_open_by_handle_at] = CLASS_OPEN,
+	[NR_read] = CLASS_RW,
+	[NR_write] = CLASS_RW,
+	[NR_pread64] = CLASS_RW,
+	[NR_pwrite64] = CLASS_RW,
+	[NR_readv] = CLASS_RW,
+	[NR_writev] = CLASS_RW,
+	[NR_preadv] = CLASS_RW,
+	[NR_pwritev] = CLASS_RW,
+	[NR_preadv2] = CLASS_RW,
+	[NR_pwritev2] = CLASS_RW,
+	[NR_sendfile] = CLASS_COPY,
+	[NR_splice] = CLASS_COPY,
+	[NR_copy_file_range] = CLASS_COPY,
+	[NR_close] = CLASS_CLOSE,
+	[NR_dup2] = CLASS_CLOSE,
+	[NR_dup3] = CLASS_CLOSE,
+	[NR_close_range] = CLASS_CLOSE,
+	[NR_truncate] = CLASS_METADATA,
+	[NR_ftruncate] = CLASS_METADATA,
+	[NR_rename] = CLASS_METADATA,
+	[NR_mkdir] = CLASS_METADATA,
+	[NR_rmdir] = CLASS_METADATA,
+	[NR_link] = CLASS_METADATA,
+	[NR_unlink] = CLASS_METADATA,
+	[NR_symlink] = CLASS_METADATA,
+	[NR_chmod] = CLASS_METADATA,
+	[NR_fchmod] = CLASS_METADATA,
+	[NR_chown] = CLASS_METADATA,
+	[NR_fchown] = CLASS_METADATA,
+	[NR_lchown] = CLASS_METADATA,
+	[NR_utime] = CLASS_METADATA,
+	[NR_mknod] = CLASS_METADATA,
+	[NR_setxattr] = CLASS_METADATA,
+	[NR_lsetxattr] = CLASS_METADATA,
+	[NR_fsetxattr] = CLASS_METADATA,
+	[NR_removexattr] = CLASS_METADATA,
+	[NR_lremovexattr] = CLASS_METADATA,
+	[NR_fremovexattr] = CLASS_METADATA,
+	[NR_utimes] = CLASS_METADATA,
+	[NR_mkdirat] = CLASS_METADATA,
+	[NR_mknodat] = CLASS_METADATA,
+	[NR_fchownat] = CLASS_METADATA,
+	[NR_futimesat] = CLASS_METADATA,
+	[NR_unlinkat] = CLASS_METADATA,
+	[NR_renameat] = CLASS_METADATA,
+	[NR_linkat] = CLASS_METADATA,
+	[NR_symlinkat] = CLASS_METADATA,
+	[NR_fchmodat] = CLASS_METADATA,
+	[NR_utimensat] = CLASS_METADATA,
+	[NR_fallocate] = CLASS_METADATA,
+	[NR_renameat2] = CLASS_METADATA,
+	[NR_fchmodat2] = CLASS_METADATA,
+	[NR_setxattrat] = CLASS_METADATA,
+	[NR_removexattrat] = CLASS_METADATA,
+	[NR_socket] = CLASS_SOCKET,
+	[NR_connect] = CLASS_CONNECT,
+	[NR_bind] = CLASS_LISTEN,
+	[NR_listen] = CLASS_LISTEN,
+	[NR_accept] = CLASS_ACCEPT,
+	[NR_accept4] = CLASS_ACCEPT,
+	[NR_sendto] = CLASS_SEND,
+	[NR_sendmsg] = CLASS_SEND,
+	[NR_sendmmsg] = CLASS_SEND,
+	[NR_setuid] = CLASS_PRIVILEGE,
+	[NR_setgid] = CLASS_PRIVILEGE,
+	[NR_setreuid] = CLASS_PRIVILEGE,
+	[NR_setregid] = CLASS_PRIVILEGE,
+	[NR_setgroups] = CLASS_PRIVILEGE,
+	[NR_setresuid] = CLASS_PRIVILEGE,
+	[NR_setresgid] = CLASS_PRIVILEGE,
+	[NR_setfsuid] = CLASS_PRIVILEGE,
+	[NR_setfsgid] = CLASS_PRIVILEGE,
+	[NR_capset] = CLASS_PRIVILEGE,
+	[NR_prctl] = CLASS_PRIVILEGE,
+	[NR_keyctl] = CLASS_PRIVILEGE,
+	[NR_mmap] = CLASS_MEMORY,
+	[NR_mprotect] = CLASS_MEMORY,
+	[NR_pkey_mprotect] = CLASS_MEMORY,
+	[NR_shmat] = CLASS_MEMORY,
+	[NR_personality] = CLASS_MEMORY,
+	[NR_mount] = CLASS_MOUNT,
+	[NR_umount2] = CLASS_MOUNT,
+	[NR_fsopen] = CLASS_MOUNT,
+	[NR_fsconfig] = CLASS_MOUNT,
+	[NR_fsmount] = CLASS_MOUNT,
+	[NR_fspick] = CLASS_MOUNT,
+	[NR_move_mount] = CLASS_MOUNT,
+	[NR_open_tree] = CLASS_MOUNT,
+	[NR_open_tree_attr] = CLASS_MOUNT,
+	[NR_mount_setattr] = CLASS_MOUNT,
+	[NR_pivot_root] = CLASS_MOUNT,
+	[NR_bpf] = CLASS_ESCAPE,
+	[NR_perf_event_open] = CLASS_ESCAPE,
+	[NR_init_module] = CLASS_ESCAPE,
+	[NR_finit_module] = CLASS_ESCAPE,
+	[NR_delete_module] = CLASS_ESCAPE,
+	[NR_kexec_load] = CLASS_ESCAPE,
+	[NR_kexec_file_load] = CLASS_ESCAPE,
+	[NR_ptrace] = CLASS_ESCAPE,
+	[NR_process_vm_readv] = CLASS_ESCAPE,
+	[NR_process_vm_writev] = CLASS_ESCAPE,
+	[NR_pidfd_getfd] = CLASS_ESCAPE,
+	[NR_seccomp] = CLASS_ESCAPE,
+	[NR_unshare] = CLASS_ESCAPE,
+	[NR_setns] = CLASS_ESCAPE,
+	[NR_chroot] = CLASS_ESCAPE,
+	[NR_execve] = CLASS_EXEC,
+	[NR_execveat] = CLASS_EXEC,
+	[NR_clone] = CLASS_CLONE,
+	[NR_clone3] = CLASS_CLONE,
+};
+
+#endif
