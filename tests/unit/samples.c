@@ -61,7 +61,7 @@ static void exec_failed(struct frame *f)
 	x.h.flags = 0;
 	frame_init(f, &x, sizeof(x));
 	frame_text(f, HD_I_NAME, "../bin//./tool");
-	frame_text(f, HD_I_BASE, "work/home/");
+	frame_text(f, HD_I_BASE, "job/home/");
 	ITEM(f, HD_I_ARGS, HD_P_ARGS_TRUNCATED, "tool\0--flag\0cut");
 }
 
@@ -635,7 +635,9 @@ static void process_seed(struct frame *f)
 
 static void traffic(struct frame *f)
 {
-	struct hd_traffic x = { .h = frame_header(HD_TRAFFIC), .socket = 7, .sent = 1000, .received = 2000, .family = 2 };
+	struct hd_traffic x = {
+		.h = frame_header(HD_TRAFFIC), .socket = 7, .sent = 1000, .received = 2000, .family = 2
+	};
 
 	frame_init(f, &x, sizeof(x));
 	ITEM(f, HD_I_SOCKADDR, 0, "\2\0\1\273\1\1\1\1\0\0\0\0\0\0\0");

@@ -127,17 +127,13 @@ static const char *spell(const struct flag_name *table, uint64_t bits)
 {
 	static char text[512];
 	const char *name;
+	size_t used = 0;
 
 	text[0] = 0;
-	while ((name = flag_next(&table, &bits))) {
-		(void)strncat(text, name, sizeof(text) - strlen(text) - 1);
-		(void)strncat(text, " ", sizeof(text) - strlen(text) - 1);
-	}
-	if (bits) {
-		size_t used = strlen(text);
-
+	while ((name = flag_next(&table, &bits)) && used < sizeof(text))
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s ", name);
+	if (bits && used < sizeof(text))
 		(void)snprintf(text + used, sizeof(text) - used, "0x%llx", (unsigned long long)bits);
-	}
 	return text;
 }
 

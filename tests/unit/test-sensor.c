@@ -36,8 +36,9 @@ static struct ring ring_new(void)
 	data = mmap(NULL, (size_t)2 * RING_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(data, MAP_FAILED);
 	for (unsigned i = 0; i < 2; i++)
-		assert_ptr_equal(mmap(data + i * RING_BYTES, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
-				 data + i * RING_BYTES);
+		assert_ptr_equal(
+		    mmap(data + i * RING_BYTES, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+		    data + i * RING_BYTES);
 	(void)close(fd);
 	consumer = producer = 0;
 	return (struct ring){ .consumer = &consumer, .producer = &producer, .data = data, .bytes = RING_BYTES };
@@ -114,8 +115,9 @@ static void ring_wraps(void **state)
 	char text[120];
 
 	for (unsigned i = 0; i < 1000; i++) {
-		(void)snprintf(text, sizeof(text), "record %u %.*s", i, (int)(i % 90),
-			       "..........................................................................................");
+		(void)snprintf(
+		    text, sizeof(text), "record %u %.*s", i, (int)(i % 90),
+		    "..........................................................................................");
 		produce(text, 0);
 		ring_snapshot(&r);
 		takes(&r, text);
@@ -324,11 +326,11 @@ static void compat_numbers(void **state)
 	uint16_t n[512];
 
 	sensor_compat_numbers(n);
-	assert_int_equal(n[5], 2);     /* open */
-	assert_int_equal(n[295], 257); /* openat */
-	assert_int_equal(n[11], 59);   /* execve */
-	assert_int_equal(n[3], 0);     /* read */
-	assert_int_equal(n[192], 9);   /* mmap2 */
+	assert_int_equal(n[5], 2);	  /* open */
+	assert_int_equal(n[295], 257);	  /* openat */
+	assert_int_equal(n[11], 59);	  /* execve */
+	assert_int_equal(n[3], 0);	  /* read */
+	assert_int_equal(n[192], 9);	  /* mmap2 */
 	assert_int_equal(n[102], 0xffff); /* socketcall has no twin */
 	assert_int_equal(n[511], 0xffff);
 }
