@@ -76,8 +76,11 @@ static void examine(struct diagnosis *d)
 	sensor_probe(&d->probe);
 	d->capabilities = effective_capabilities();
 	d->hooks_n = sensor_hooks_probed(&d->probe, d->hooks, ARRAY_SIZE(d->hooks));
-	if (sensor_open(&sensor_options, &d->sensor, &d->err) < 0)
+	if (sensor_open(&sensor_options, &d->sensor, &d->err) < 0) {
 		d->sensor = NULL;
+		if (!d->err.code)
+			(void)err_set(&d->err, EIO, "the sensor could not be opened");
+	}
 	size_t n = d->sensor ? sensor_hooks(d->sensor, &real) : 0;
 	for (size_t i = 0; i < d->hooks_n; i++) {
 		struct sensor_hook *hook = &d->hooks[i];
@@ -86,8 +89,8 @@ static void examine(struct diagnosis *d)
 			if (strcmp(real[k].name, hook->name) == 0)
 				*hook = real[k];
 		if (!hook->attached && !*hook->why_not)
-			(void)snprintf(hook->why_not, sizeof(hook->why_not), "%s",
-				       d->sensor ? "this kernel has no such hook" : "the sensor could not be opened");
+			(void)snprintf(hook->why_not, sizeof(hook->why_not), "%.159s",
+				       d->sensor ? "this kernel has no such hook" : d->err.text);
 	}
 }
 
@@ -122,8 +125,7 @@ static void verdict(const struct diagnosis *d, struct buf *out)
 	size_t missing = 0;
 
 	if (!d->sensor) {
-		buf_addf(out, "nothing can be observed here: %s",
-			 d->err.code ? d->err.text : "the sensor could not be opened");
+		buf_addf(out, "nothing can be observed here: %s", d->err.text);
 		if (advice(d))
 			buf_addf(out, "; %s", advice(d));
 		return;
