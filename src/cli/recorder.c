@@ -182,7 +182,7 @@ static void gap(struct recorder *r, enum hd_lane lane, uint64_t count, const cha
 }
 
 /* What of a type could not be stored. An event that two places missed is missing once. */
-static uint64_t unstored(const struct recorder *r, unsigned type)
+static uint64_t unstored(struct recorder *r, unsigned type)
 {
 	uint64_t lost = r->store ? store_writer_lost(r->store)[type] : 0;
 
@@ -353,11 +353,11 @@ int recorder_frame(void *recorder, const void *frame, size_t size)
 	return tracker_push(r->tracker, frame, size);
 }
 
-static void store_commit(struct recorder *r)
+static void store_commit(struct recorder *r, bool wait)
 {
 	struct err err = { 0 };
 
-	if (!r->store || store_writer_commit(r->store, &err) >= 0)
+	if (!r->store || (wait ? store_writer_commit(r->store, &err) : store_writer_commit_soon(r->store, &err)) >= 0)
 		return;
 	memcpy(r->store_why, err.text, sizeof(r->store_why));
 	say_once(r, &r->said_store, r->store_why);
@@ -379,7 +379,7 @@ int recorder_tick(struct recorder *r)
 	code = tracker_tick(r->tracker, now);
 	if (code < 0)
 		return code;
-	store_commit(r);
+	store_commit(r, false);
 	json_flush(r);
 	if (sensor_ledger(r->options.sensor, &kernel) >= 0)
 		tell_gaps(r, &kernel);
@@ -463,7 +463,7 @@ int recorder_finish(struct recorder *r, const struct recorder_end *end)
 	int code = tracker_finish(r->tracker);
 
 	live_flush(r);
-	store_commit(r);
+	store_commit(r, true);
 	json_flush(r);
 	/* A sensor that can't count says nothing about loss: the rows then do not balance, and the summary tells. */
 	(void)sensor_ledger(r->options.sensor, &kernel);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads one session: its row, and its lines by filter. */
-#include "base/buf.h"
+#include "store/block.h"
 #include "store/internal.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define SQL_MAX 1024
-/* Types that make up most of a session: for them a scan beats the index. */
-#define BULK_TYPES (1U << HD_FILE_WRITE | 1U << HD_FILE_READ | 1U << HD_FILE_METADATA | 1U << HD_FILE_OPEN)
 
 struct store_reader {
 	sqlite3 *db;
@@ -106,68 +102,81 @@ const struct store_session *store_reader_session(struct store_reader *r)
 	return &r->session;
 }
 
-static void make_sql(const struct store_filter *filter, char sql[SQL_MAX])
+/* Blocks that may hold a line of the filter; a mask of 0 asks for nothing. */
+static const char select_blocks[] =
+	"SELECT lines, size, body FROM block WHERE last > ?1 AND (?2 = 0 OR types & ?2) AND (?3 = 0 OR pids & ?3)"
+	" AND (?4 = 0 OR last_ns >= ?4) AND (?5 = 0 OR first_ns < ?5) ORDER BY last";
+
+static bool wanted(const struct store_filter *filter, const struct store_row *row)
 {
-	struct buf out = BUF_INIT(SQL_MAX - 1);
-	const char *comma = "";
+	return row->sequence > filter->after && (!filter->types || filter->types >> row->type & 1) &&
+	       (!filter->pid || row->pid == filter->pid) && (!filter->since_ns || row->time_ns >= filter->since_ns) &&
+	       (!filter->until_ns || row->time_ns < filter->until_ns);
+}
 
-	buf_adds(&out, "SELECT sequence, time_ns, type, pid, process, body FROM line WHERE sequence > ?1");
-	if (filter->types) {
-		bool rare = !(filter->types & BULK_TYPES);
+struct query {
+	const struct store_filter *filter;
+	int (*fn)(void *context, const struct store_row *row);
+	void *context;
+	uint64_t given;
+};
 
-		/* The unary plus keeps the planner from the index. */
-		buf_adds(&out,
-			 rare ? " AND sequence IN (SELECT sequence FROM line WHERE type IN (" : " AND +type IN (");
-		for (unsigned i = 0; i <= HD_TYPE_EVENT_MAX; i++) {
-			if (filter->types & 1U << i) {
-				buf_addf(&out, "%s%u", comma, i);
-				comma = ",";
-			}
-		}
-		buf_adds(&out, rare ? "))" : ")");
+static bool enough(const struct query *q)
+{
+	return q->filter->limit && q->given >= q->filter->limit;
+}
+
+/* The lines of the block at hand. *ret_stop is what fn said. */
+static int give_block(sqlite3_stmt *select, struct block_view *view, struct query *q, int *ret_stop)
+{
+	struct bytes packed = { sqlite3_column_blob(select, 2), (size_t)sqlite3_column_bytes(select, 2) };
+	struct store_row row;
+	int r = block_view_load(view, packed, sqlite3_column_int64(select, 0), sqlite3_column_int64(select, 1));
+
+	while (r >= 0 && *ret_stop == 0 && !enough(q)) {
+		r = block_view_next(view, &row);
+		if (r <= 0)
+			break;
+		if (!wanted(q->filter, &row))
+			continue;
+		q->given++;
+		*ret_stop = q->fn(q->context, &row);
 	}
-	if (filter->pid)
-		buf_adds(&out, " AND pid = ?2");
-	if (filter->since_ns)
-		buf_adds(&out, " AND time_ns >= ?3");
-	if (filter->until_ns)
-		buf_adds(&out, " AND time_ns < ?4");
-	buf_adds(&out, " ORDER BY sequence LIMIT ?5");
-	(void)snprintf(sql, SQL_MAX, "%s", out.failed ? "" : out.data);
-	buf_done(&out);
+	return r;
+}
+
+static int block_error(const struct store_reader *r, int code, struct err *err)
+{
+	if (code == -ENOMEM)
+		return err_set(err, ENOMEM, "out of memory for the events in %s", r->path);
+	return err_set(err, EUCLEAN, "%s is damaged (a block of events can't be unpacked); "
+		       "'heddle sessions --delete' removes it", r->path);
 }
 
 int store_events(struct store_reader *r, const struct store_filter *filter,
 		 int (*fn)(void *context, const struct store_row *row), void *context, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
-	char sql[SQL_MAX];
-	int code;
+	_cleanup_(block_view_done) struct block_view view = BLOCK_VIEW_INIT;
+	struct query query = { .filter = filter, .fn = fn, .context = context };
+	int code, stop = 0;
 
-	make_sql(filter, sql);
-	if (sqlite3_prepare_v2(r->db, sql, -1, &select, NULL) != SQLITE_OK || !select)
+	if (sqlite3_prepare_v2(r->db, select_blocks, -1, &select, NULL) != SQLITE_OK)
 		return store_sql_error(r->db, "read", r->path, err);
 	(void)sqlite3_bind_int64(select, 1, (int64_t)filter->after);
-	(void)sqlite3_bind_int64(select, 2, filter->pid);
-	(void)sqlite3_bind_int64(select, 3, filter->since_ns);
-	(void)sqlite3_bind_int64(select, 4, filter->until_ns);
-	(void)sqlite3_bind_int64(select, 5, filter->limit ? (int64_t)filter->limit : -1);
+	(void)sqlite3_bind_int64(select, 2, (int64_t)filter->types);
+	(void)sqlite3_bind_int64(select, 3, filter->pid ? (int64_t)block_pid_bit(filter->pid) : 0);
+	(void)sqlite3_bind_int64(select, 4, filter->since_ns);
+	(void)sqlite3_bind_int64(select, 5, filter->until_ns);
 	while ((code = sqlite3_step(select)) == SQLITE_ROW) {
-		struct store_row row = {
-			.sequence = (uint64_t)sqlite3_column_int64(select, 0),
-			.time_ns = sqlite3_column_int64(select, 1),
-			.type = (unsigned)sqlite3_column_int(select, 2),
-			.pid = (uint32_t)sqlite3_column_int64(select, 3),
-			.process = (const char *)sqlite3_column_text(select, 4),
-			.line = { (const char *)sqlite3_column_text(select, 5),
-				  (size_t)sqlite3_column_bytes(select, 5) },
-		};
-		int stop = row.line.data && row.process ? fn(context, &row) : err_set(err, ENOMEM, "out of memory");
+		int got = give_block(select, &view, &query, &stop);
 
 		if (stop)
 			return stop;
+		if (got < 0)
+			return block_error(r, got, err);
+		if (enough(&query))
+			return 0;
 	}
-	if (code != SQLITE_DONE)
-		return store_sql_error(r->db, "read", r->path, err);
-	return 0;
+	return code == SQLITE_DONE ? 0 : store_sql_error(r->db, "read", r->path, err);
 }

@@ -11,8 +11,8 @@
 #define NUMBER(x) TEXT(x)
 
 /*
- * The short columns come before the body, so that a scan that filters them need not touch its pages. Types are the one
- * thing worth an index: rare ones (escapes, privilege changes) are asked for among millions of file events.
+ * A row is a block of lines (block.h). The short columns come before the body, so that a scan that filters by them
+ * does not touch its pages; the key is the last line's number, so that "everything after line N" is one search.
  */
 static const char schema[] =
 	"PRAGMA application_id = " NUMBER(STORE_APPLICATION_ID) ";"
@@ -29,15 +29,17 @@ static const char schema[] =
 	" events INTEGER NOT NULL,"
 	" exit_status INTEGER"
 	") STRICT;"
-	"CREATE TABLE line ("
-	" sequence INTEGER PRIMARY KEY,"
-	" time_ns INTEGER NOT NULL,"
-	" type INTEGER NOT NULL,"
-	" pid INTEGER NOT NULL,"
-	" process TEXT NOT NULL,"
-	" body TEXT NOT NULL"
-	") STRICT;"
-	"CREATE INDEX line_type ON line (type);";
+	"CREATE TABLE block ("
+	" last INTEGER PRIMARY KEY,"
+	" first INTEGER NOT NULL,"
+	" first_ns INTEGER NOT NULL,"
+	" last_ns INTEGER NOT NULL,"
+	" types INTEGER NOT NULL,"
+	" pids INTEGER NOT NULL,"
+	" lines INTEGER NOT NULL,"
+	" size INTEGER NOT NULL,"
+	" body BLOB NOT NULL"
+	") STRICT;";
 
 int store_schema_create(sqlite3 *db)
 {

@@ -3,7 +3,8 @@
  * Where a session rests: one SQLite file a session, $HEDDLE_HOME/sessions/<uuid>.db (WAL, one writer, STRICT tables,
  * user_version = STORE_SCHEMA), so that two runs never wait for each other and a damaged file costs one session.
  * The writer holds a lock on the file's .lock neighbour: an unended session whose lock is free was interrupted.
- * Events are kept as the JSON line that was printed, beside the columns that queries need.
+ * Events are kept as the JSON lines that were printed, in compressed blocks, beside what queries need to pass over a
+ * block.
  */
 #pragma once
 
@@ -41,21 +42,29 @@ void store_new_id(char ret[37]);
 int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret,
 		      struct err *err);
 /*
- * Queues one line; commits by itself every 2,000 rows or `store_writer_commit`. type 0: session, gap, ledger lines.
- * An error loses every line since the last commit, counted in store_writer_lost; the writer stays usable and tries the
- * disk again after a second, until then it refuses at once.
+ * Queues one line for the writer's thread, which commits by itself every 2,000 lines or so; waits while the queue is
+ * full. Sequence numbers rise from line to line. type 0: session, gap, ledger lines.
+ * An error of the disk loses every line since the last commit, counted in store_writer_lost; it is returned by one of
+ * the calls that follow. The writer stays usable and tries the disk again after a second, until then it refuses at
+ * once.
  */
 int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns, unsigned type, uint32_t pid,
 		     const char *process, struct bytes line, struct err *err);
+/* Commits what was added, and waits for it. */
 int store_writer_commit(struct store_writer *w, struct err *err);
-/* Lines given to add that are not and will not be in the store, by type; HD_TYPE_EVENT_MAX + 1 counts, borrowed. */
-const uint64_t *store_writer_lost(const struct store_writer *w);
+/* The same without the wait: a failure is returned by a later call. */
+int store_writer_commit_soon(struct store_writer *w, struct err *err);
+/*
+ * Lines given to add that are not and will not be in the store as far as is known (all, after a commit), by type;
+ * HD_TYPE_EVENT_MAX + 1 counts, borrowed until the next call.
+ */
+const uint64_t *store_writer_lost(struct store_writer *w);
 /*
  * Ends the session: end and ledger lines (kept in the session row beside the lines that were added), status;
  * checkpoints the WAL; closes the file, but does not free the writer. The count of events is the writer's own.
  */
 int store_writer_end(struct store_writer *w, const struct store_session *session, struct err *err);
-void store_writer_free(struct store_writer *w); /* without end: leaves it to be seen as interrupted */
+void store_writer_free(struct store_writer *w); /* without end: commits, and leaves it to be seen as interrupted */
 DEFINE_CLEANUP(struct store_writer *, store_writer_free);
 
 /*

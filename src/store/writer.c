@@ -1,330 +1,281 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one writer of a session. */
-#include "store/internal.h"
+/*
+ * The one writer of a session. The caller fills a block; a thread compresses full ones and puts them into the file.
+ * Between the two is a short queue: when it is full the caller waits, so that what can't be kept up with is lost where
+ * the kernel counts it, in the lanes.
+ */
+#include "store/disk.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#define BATCH_ROWS 2000
-#define RETRY_NS 1000000000ULL
+#include "base/clock.h"
+
+#define QUEUE_BLOCKS 8
+#define QUEUE_BYTES (1U << 20)
 
 struct store_writer {
-	sqlite3 *db;
-	sqlite3_stmt *begin, *commit, *insert, *count;
-	int lock_fd;
-	bool in_batch;
-	unsigned rows;                            /* in the open batch */
-	uint64_t events;                          /* committed */
-	uint64_t pending[HD_TYPE_EVENT_MAX + 1];  /* in the open batch */
-	uint64_t lost[HD_TYPE_EVENT_MAX + 1];
-	uint64_t retry_ns;                        /* CLOCK_MONOTONIC; 0: healthy */
-	struct err broken;                        /* what failed last */
-	char path[PATH_MAX];
-	char lock_path[PATH_MAX];
+	/* the caller's */
+	struct block *filling; /* NULL: to be made */
+	uint64_t sequence;     /* of the latest line */
+	uint64_t refused[HD_TYPE_EVENT_MAX + 1];
+	uint64_t lost[HD_TYPE_EVENT_MAX + 1]; /* all of them, as last asked */
+	pthread_t thread;
+	bool running;
+	/* the thread's while it runs */
+	struct disk *disk;
+	/* both */
+	atomic_uint_least64_t retry_ns; /* boottime: until then nothing is taken; 0: healthy */
+	pthread_mutex_t lock;
+	pthread_cond_t work, progress;
+	/* under the lock */
+	struct block *queue[QUEUE_BLOCKS];
+	unsigned first, n;
+	size_t bytes;                  /* in the queue */
+	struct block *spare[QUEUE_BLOCKS + 2]; /* besides the queue: one being filled, one being put */
+	unsigned spare_n;
+	uint64_t pushed, taken;        /* blocks */
+	uint64_t commit_at;            /* the block after which to commit */
+	uint64_t asked, served;        /* commits */
+	bool stop, untold;             /* untold: broken was not returned by a call yet */
+	uint64_t disk_lost[HD_TYPE_EVENT_MAX + 1];
+	struct err broken;
 };
 
-/* mkdir -p of everything in path; what it makes is the owner's alone. */
-static int make_directories(const char *path, struct err *err)
+/* What the disk said, for the caller. Under the lock. */
+static void publish(struct store_writer *w, int r, const struct err *err)
 {
-	char part[PATH_MAX];
-	size_t length = strlen(path);
-
-	if (length >= sizeof(part))
-		return err_set(err, ENAMETOOLONG, "%s: the path is too long", path);
-	for (size_t i = 1; i <= length; i++) {
-		if (path[i] != '/' && path[i] != '\0')
-			continue;
-		memcpy(part, path, i);
-		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST && errno != EISDIR) {
-			int code = errno;
-
-			return err_set(err, code,
-				       "can't make the directory %s: %s; set HEDDLE_HOME to one you can write to", part,
-				       strerror(code));
-		}
+	memcpy(w->disk_lost, disk_lost(w->disk), sizeof(w->disk_lost));
+	atomic_store_explicit(&w->retry_ns, disk_retry_ns(w->disk), memory_order_relaxed);
+	if (r < 0) {
+		w->broken = *err;
+		w->untold = true;
 	}
-	return 0;
 }
 
-/* Makes the empty file with its mode before SQLite sees it, and the name durable. */
-static int make_file(const char *home, const char *path, struct err *err)
+/* Under the lock, which is open while the disk works. */
+static void put_one(struct store_writer *w)
 {
-	char directory[PATH_MAX];
-	_cleanup_close_ int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	struct block *b = w->queue[w->first];
+	struct err err = { 0 };
 
-	if (fd < 0)
-		return err_errno(err, errno, "can't make %s", path);
-	(void)snprintf(directory, sizeof(directory), "%s/sessions", home);
-	_cleanup_close_ int dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir_fd < 0 || fsync(dir_fd) < 0)
-		return err_errno(err, errno, "can't write to %s", directory);
-	return 0;
+	w->first = (w->first + 1) % QUEUE_BLOCKS;
+	w->n--;
+	w->taken++;
+	w->bytes -= b->text.length;
+	(void)pthread_mutex_unlock(&w->lock);
+	int r = disk_put(w->disk, b, &err);
+	block_clear(b);
+	(void)pthread_mutex_lock(&w->lock);
+	publish(w, r, &err);
+	w->spare[w->spare_n++] = b;
 }
 
-static int run(struct store_writer *w, const char *sql, struct err *err)
+static void commit_one(struct store_writer *w)
 {
-	if (sqlite3_exec(w->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		return store_sql_error(w->db, "write", w->path, err);
-	return 0;
+	uint64_t asked = w->asked;
+	struct err err = { 0 };
+
+	(void)pthread_mutex_unlock(&w->lock);
+	int r = disk_commit(w->disk, &err);
+	(void)pthread_mutex_lock(&w->lock);
+	publish(w, r, &err);
+	w->served = asked;
 }
 
-static int prepare(struct store_writer *w, const char *sql, sqlite3_stmt **ret, struct err *err)
+static void *work(void *context)
 {
-	if (sqlite3_prepare_v3(w->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL) != SQLITE_OK)
-		return store_sql_error(w->db, "write", w->path, err);
-	return 0;
+	struct store_writer *w = context;
+
+	(void)pthread_mutex_lock(&w->lock);
+	for (;;) {
+		if (w->asked > w->served && w->taken >= w->commit_at)
+			commit_one(w);
+		else if (w->n > 0)
+			put_one(w);
+		else if (w->stop)
+			break;
+		else
+			(void)pthread_cond_wait(&w->work, &w->lock);
+		(void)pthread_cond_signal(&w->progress);
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+	return NULL;
 }
 
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+/* No signal is the thread's: whoever made the writer has decided who takes them. */
+static int start_thread(struct store_writer *w)
 {
-	if (text)
-		(void)sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-	else
-		(void)sqlite3_bind_null(statement, at);
+	sigset_t all, old;
+
+	sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	int code = pthread_create(&w->thread, NULL, work, w);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	w->running = code == 0;
+	return -code;
 }
 
-static int open_database(struct store_writer *w, struct err *err)
+static void stop_thread(struct store_writer *w)
 {
-	if (sqlite3_open_v2(w->path, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-		return store_sql_error(w->db, "open", w->path, err);
-	(void)sqlite3_extended_result_codes(w->db, 1);
-	(void)sqlite3_busy_timeout(w->db, STORE_BUSY_MS);
-	/* NORMAL: a power cut may cost the last batches but never the file. */
-	return run(w, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
-		      "PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432;", err);
-}
-
-static int write_session(struct store_writer *w, const struct store_session *s, struct err *err)
-{
-	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *insert = NULL;
-	int r = run(w, "BEGIN IMMEDIATE", err);
-
-	if (r < 0)
-		return r;
-	if (store_schema_create(w->db) != SQLITE_OK)
-		return store_sql_error(w->db, "write", w->path, err);
-	r = prepare(w,
-		    "INSERT INTO session (one, id, started_ns, command, start_line, events) VALUES (1, ?, ?, ?, ?, 0)",
-		    &insert, err);
-	if (r < 0)
-		return r;
-	bind_text(insert, 1, s->id);
-	(void)sqlite3_bind_int64(insert, 2, s->started_ns);
-	bind_text(insert, 3, s->command ? s->command : "");
-	bind_text(insert, 4, s->start_line ? s->start_line : "");
-	if (sqlite3_step(insert) != SQLITE_DONE)
-		return store_sql_error(w->db, "write", w->path, err);
-	return run(w, "COMMIT", err);
-}
-
-static int prepare_all(struct store_writer *w, struct err *err)
-{
-	int r = prepare(w, "BEGIN IMMEDIATE", &w->begin, err);
-
-	if (r >= 0)
-		r = prepare(w, "COMMIT", &w->commit, err);
-	if (r >= 0)
-		r = prepare(w,
-			    "INSERT INTO line (sequence, time_ns, type, pid, process, body) VALUES (?, ?, ?, ?, ?, ?)",
-			    &w->insert, err);
-	if (r >= 0)
-		r = prepare(w, "UPDATE session SET events = ?", &w->count, err);
-	return r;
-}
-
-static void close_database(struct store_writer *w)
-{
-	sqlite3_finalize(TAKE_PTR(w->begin));
-	sqlite3_finalize(TAKE_PTR(w->commit));
-	sqlite3_finalize(TAKE_PTR(w->insert));
-	sqlite3_finalize(TAKE_PTR(w->count));
-	(void)sqlite3_close_v2(TAKE_PTR(w->db));
+	if (!w->running)
+		return;
+	(void)pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	(void)pthread_cond_signal(&w->work);
+	(void)pthread_mutex_unlock(&w->lock);
+	(void)pthread_join(w->thread, NULL);
+	w->running = false;
 }
 
 int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err)
 {
 	_cleanup_(store_writer_free_p) struct store_writer *w = calloc(1, sizeof(*w));
-	char directory[PATH_MAX];
 
 	if (!w)
 		return err_set(err, ENOMEM, "out of memory");
-	w->lock_fd = -1;
-	int n = snprintf(directory, sizeof(directory), "%s/sessions", home);
-	if (n < 0 || (size_t)n >= sizeof(directory))
-		return err_set(err, ENAMETOOLONG, "%s: the path is too long", home);
-	int r = store_path(w->path, home, session->id, ".db", err);
+	(void)pthread_mutex_init(&w->lock, NULL);
+	(void)pthread_cond_init(&w->work, NULL);
+	(void)pthread_cond_init(&w->progress, NULL);
+	int r = disk_open(home, session, &w->disk, err);
 	if (r < 0)
 		return r;
-	r = store_path(w->lock_path, home, session->id, ".lock", err);
-	if (r < 0)
-		return r;
-	r = make_directories(directory, err);
-	if (r < 0)
-		return r;
-	/* The lock comes first: who sees the file finds it locked. */
-	r = store_lock_take(home, session->id, &w->lock_fd, err);
-	if (r >= 0)
-		r = make_file(home, w->path, err);
-	if (r < 0)
-		return r;
-	r = open_database(w, err);
-	if (r >= 0)
-		r = write_session(w, session, err);
-	if (r >= 0)
-		r = prepare_all(w, err);
+	r = start_thread(w);
 	if (r < 0) {
-		/* A session that never began leaves nothing behind. */
-		close_database(w);
-		(void)unlink(w->path);
-		(void)store_path(directory, home, session->id, ".db-wal", NULL);
-		(void)unlink(directory);
-		(void)store_path(directory, home, session->id, ".db-shm", NULL);
-		(void)unlink(directory);
-		(void)unlink(w->lock_path);
-		return r;
+		disk_free(TAKE_PTR(w->disk));
+		(void)store_delete(home, session->id, NULL);
+		return err_errno(err, -r, "can't start the writer of the store");
 	}
 	*ret = TAKE_PTR(w);
 	return 0;
 }
 
-static uint64_t monotonic_ns(void)
+/* Gives the block being filled to the thread, and takes an empty one when there is one. Waits for room. */
+static void push(struct store_writer *w)
 {
-	struct timespec now;
+	struct block *b = w->filling;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+	if (!b || b->range.lines == 0)
+		return;
+	(void)pthread_mutex_lock(&w->lock);
+	while (w->n == QUEUE_BLOCKS || (w->n > 0 && w->bytes + b->text.length > QUEUE_BYTES))
+		(void)pthread_cond_wait(&w->progress, &w->lock);
+	w->queue[(w->first + w->n++) % QUEUE_BLOCKS] = b;
+	w->bytes += b->text.length;
+	w->pushed++;
+	w->filling = w->spare_n > 0 ? w->spare[--w->spare_n] : NULL;
+	(void)pthread_cond_signal(&w->work);
+	(void)pthread_mutex_unlock(&w->lock);
 }
 
-/* The open batch is gone: counts it, and keeps the error for those who come before the disk is tried again. */
-static int drop_batch(struct store_writer *w, struct err *err)
+/* The error that stands, with every line counted that it cost. */
+static int take_broken(struct store_writer *w, struct err *err)
 {
-	int r = store_sql_error(w->db, "write", w->path, &w->broken);
-
-	(void)sqlite3_reset(w->begin);
-	(void)sqlite3_reset(w->insert);
-	(void)sqlite3_reset(w->count);
-	(void)sqlite3_reset(w->commit);
-	/* Some errors have rolled back already. */
-	if (!sqlite3_get_autocommit(w->db))
-		(void)sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
-	for (size_t i = 0; i < ARRAY_SIZE(w->pending); i++) {
-		w->lost[i] += w->pending[i];
-		w->pending[i] = 0;
-	}
-	w->rows = 0;
-	w->in_batch = false;
-	w->retry_ns = monotonic_ns() + RETRY_NS;
+	(void)pthread_mutex_lock(&w->lock);
 	if (err)
 		*err = w->broken;
+	w->untold = false;
+	int r = -w->broken.code;
+	(void)pthread_mutex_unlock(&w->lock);
 	return r;
-}
-
-static bool step(sqlite3_stmt *statement)
-{
-	return sqlite3_step(statement) == SQLITE_DONE && sqlite3_reset(statement) == SQLITE_OK;
 }
 
 int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns, unsigned type, uint32_t pid,
 		     const char *process, struct bytes line, struct err *err)
 {
-	unsigned kind = type <= HD_TYPE_EVENT_MAX ? type : 0;
+	struct store_row row = { .sequence = sequence, .time_ns = time_ns, .pid = pid, .process = process ?: "",
+				 .type = type <= HD_TYPE_EVENT_MAX ? type : 0, .line = line };
+	uint64_t retry_ns = atomic_load_explicit(&w->retry_ns, memory_order_relaxed);
+	size_t length = strlen(row.process) + 1;
 
-	if (w->retry_ns) {
-		if (monotonic_ns() < w->retry_ns) {
-			w->lost[kind]++;
-			if (err)
-				*err = w->broken;
-			return -w->broken.code;
-		}
-		w->retry_ns = 0;
-	}
-	w->pending[kind]++;
-	if (!w->in_batch) {
-		if (!step(w->begin))
-			return drop_batch(w, err);
-		w->in_batch = true;
-	}
-	(void)sqlite3_bind_int64(w->insert, 1, (int64_t)sequence);
-	(void)sqlite3_bind_int64(w->insert, 2, time_ns);
-	(void)sqlite3_bind_int64(w->insert, 3, (int64_t)type);
-	(void)sqlite3_bind_int64(w->insert, 4, (int64_t)pid);
-	bind_text(w->insert, 5, process ? process : "");
-	(void)sqlite3_bind_text64(w->insert, 6, line.data ? line.data : "", line.length, SQLITE_STATIC, SQLITE_UTF8);
-	if (!step(w->insert))
-		return drop_batch(w, err);
-	if (++w->rows >= BATCH_ROWS)
-		return store_writer_commit(w, err);
+	w->refused[row.type]++;
+	if (retry_ns && clock_boottime_ns() < retry_ns)
+		return take_broken(w, err);
+	if (sequence <= w->sequence)
+		return err_set(err, EINVAL, "line %llu comes after line %llu", (unsigned long long)sequence,
+			       (unsigned long long)w->sequence);
+	if (length > BLOCK_LINE_MAX || line.length > BLOCK_LINE_MAX - length)
+		return err_set(err, EMSGSIZE, "line %llu is too long to be stored", (unsigned long long)sequence);
+	if (w->filling && !block_fits(w->filling, length, line.length))
+		push(w);
+	if (!w->filling)
+		w->filling = block_new();
+	if (!w->filling || block_add(w->filling, &row) < 0)
+		return err_set(err, ENOMEM, "out of memory for a line of the store");
+	w->refused[row.type]--;
+	w->sequence = sequence;
 	return 0;
+}
+
+/* Asks for a commit of all that was added; returns its number. */
+static uint64_t ask_for_commit(struct store_writer *w)
+{
+	push(w);
+	(void)pthread_mutex_lock(&w->lock);
+	uint64_t asked = ++w->asked;
+	w->commit_at = w->pushed;
+	(void)pthread_cond_signal(&w->work);
+	(void)pthread_mutex_unlock(&w->lock);
+	return asked;
+}
+
+int store_writer_commit_soon(struct store_writer *w, struct err *err)
+{
+	(void)ask_for_commit(w);
+	(void)pthread_mutex_lock(&w->lock);
+	bool untold = w->untold;
+	(void)pthread_mutex_unlock(&w->lock);
+	return untold ? take_broken(w, err) : 0;
 }
 
 int store_writer_commit(struct store_writer *w, struct err *err)
 {
-	uint64_t events = w->events;
+	uint64_t asked = ask_for_commit(w);
 
-	if (!w->in_batch)
-		return 0;
-	for (size_t i = 1; i < ARRAY_SIZE(w->pending); i++)
-		events += w->pending[i];
-	(void)sqlite3_bind_int64(w->count, 1, (int64_t)events);
-	if (!step(w->count) || !step(w->commit))
-		return drop_batch(w, err);
-	w->events = events;
-	w->rows = 0;
-	w->in_batch = false;
-	memset(w->pending, 0, sizeof(w->pending));
-	return 0;
+	(void)pthread_mutex_lock(&w->lock);
+	while (w->served < asked)
+		(void)pthread_cond_wait(&w->progress, &w->lock);
+	bool untold = w->untold;
+	(void)pthread_mutex_unlock(&w->lock);
+	return untold ? take_broken(w, err) : 0;
 }
 
-const uint64_t *store_writer_lost(const struct store_writer *w)
+const uint64_t *store_writer_lost(struct store_writer *w)
 {
+	(void)pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < ARRAY_SIZE(w->lost); i++)
+		w->lost[i] = w->refused[i] + w->disk_lost[i];
+	(void)pthread_mutex_unlock(&w->lock);
 	return w->lost;
 }
 
 int store_writer_end(struct store_writer *w, const struct store_session *session, struct err *err)
 {
-	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *update = NULL;
-
-	if (!w->db)
-		return err_set(err, EBADF, "%s has ended already", w->path);
+	if (!w->running)
+		return err_set(err, EBADF, "the session has ended already");
 	int r = store_writer_commit(w, err);
 	if (r < 0)
 		return r;
-	r = prepare(w, "UPDATE session SET ended_ns = ?, end_line = ?, ledger_line = ?, exit_status = ?", &update, err);
-	if (r < 0)
-		return r;
-	(void)sqlite3_bind_int64(update, 1, session->ended_ns);
-	bind_text(update, 2, session->end_line);
-	bind_text(update, 3, session->ledger_line);
-	if (session->exit_status >= 0)
-		(void)sqlite3_bind_int(update, 4, session->exit_status);
-	if (sqlite3_step(update) != SQLITE_DONE)
-		return store_sql_error(w->db, "write", w->path, err);
-	sqlite3_finalize(TAKE_PTR(update));
-	/*
-	 * The log goes into the file, and the file needs none from now on, so that reading leaves nothing beside it.
-	 * While a reader has it open the log stays, which costs nothing but its space.
-	 */
-	(void)sqlite3_busy_timeout(w->db, 0);
-	(void)sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	(void)sqlite3_exec(w->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
-	close_database(w);
-	(void)unlink(w->lock_path);
-	close_fd(&w->lock_fd);
-	w->lock_fd = -1;
-	return 0;
+	stop_thread(w);
+	return disk_end(w->disk, session, err);
 }
 
 void store_writer_free(struct store_writer *w)
 {
 	if (!w)
 		return;
-	if (w->db && w->in_batch)
+	if (w->running)
 		(void)store_writer_commit(w, NULL);
-	close_database(w);
-	close_fd(&w->lock_fd);
+	stop_thread(w);
+	disk_free(w->disk);
+	block_free(w->filling);
+	while (w->spare_n > 0)
+		block_free(w->spare[--w->spare_n]);
+	(void)pthread_cond_destroy(&w->progress);
+	(void)pthread_cond_destroy(&w->work);
+	(void)pthread_mutex_destroy(&w->lock);
 	free(w);
 }

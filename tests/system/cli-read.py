@@ -365,8 +365,8 @@ class Stores(Read):
         lines = sample.Lines()
         sample.start(lines, ["agent"])
         for i in range(8000):
-            lines.event(i, "file_open", 100, 99, "node", "/usr/bin/node", path="/" + "x" * 400, result=0)
-        limit = (4 << 20, 4 << 20)
+            lines.event(i, "file_open", 100, 99, "node", "/usr/bin/node", path="/" + os.urandom(200).hex(), result=0)
+        limit = (1280 << 10, 1280 << 10)
         done = self.make(lines, "--id", sample.SESSION,
                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
         self.assertEqual(done.returncode, 3)

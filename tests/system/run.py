@@ -288,7 +288,7 @@ class Sessions(Case):
         """The store's disk fills while the command runs: the run goes on, and the loss is told everywhere."""
         home = self.dir / "home"
         home.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", home], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", home], check=True)
         self.addCleanup(subprocess.run, ["umount", "-l", home], check=True)
         script = "i=0; while [ $i -lt 3000 ]; do echo $i > $1/f$i; i=$((i+1)); done; exit 5"
         out = self.dir / "out.json"
