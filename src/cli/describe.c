@@ -6,6 +6,8 @@
 
 #include "base/text.h"
 
+#define SET_SHOWN 3 /* capabilities told by name */
+
 static void put(struct buf *out, struct bytes text)
 {
 	if (bytes_set(text))
@@ -59,8 +61,10 @@ static void put_word(struct buf *out, struct bytes word)
 	buf_addc(out, '\'');
 }
 
-void describe_command(const struct line *args, struct buf *out)
+size_t describe_command(const struct line *args, struct buf *out)
 {
+	size_t begin = out->length, first = 0;
+
 	for (size_t i = 0; i < line_count(args); i++) {
 		struct bytes word = line_text_at(args, i);
 
@@ -68,7 +72,10 @@ void describe_command(const struct line *args, struct buf *out)
 			buf_addc(out, ' ');
 		if (bytes_set(word))
 			put_word(out, word);
+		if (i == 0)
+			first = out->length - begin;
 	}
+	return first;
 }
 
 static void put_note(struct buf *out, const struct line *l, const char *word, const char *name)
@@ -285,6 +292,38 @@ static void put_value(struct buf *out, const struct line *side, const char *name
 	free(text);
 }
 
+static bool has_text(const struct line *list, struct bytes text)
+{
+	for (size_t i = 0; i < line_count(list); i++) {
+		struct bytes other = line_text_at(list, i);
+
+		if (bytes_set(other) && other.length == text.length && memcmp(other.data, text.data, text.length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What list has and other has not, each after the sign; only how many, where they are too many for a line. */
+static bool put_set(struct buf *out, const char *sign, const struct line *list, const struct line *other)
+{
+	size_t n = 0, shown = 0;
+
+	for (size_t i = 0; i < line_count(list); i++)
+		n += bytes_set(line_text_at(list, i)) && !has_text(other, line_text_at(list, i));
+	if (n > SET_SHOWN)
+		buf_addf(out, "%s%zu capabilities", sign, n);
+	for (size_t i = 0; n <= SET_SHOWN && i < line_count(list); i++) {
+		struct bytes text = line_text_at(list, i);
+
+		if (!bytes_set(text) || has_text(other, text))
+			continue;
+		buf_adds(out, shown++ > 0 && *sign != ' ' ? " " : "");
+		buf_adds(out, sign);
+		put(out, text);
+	}
+	return n > 0;
+}
+
 static void put_change(void *context, const char *name, const struct line *value)
 {
 	struct change *change = context;
@@ -293,9 +332,10 @@ static void put_change(void *context, const char *name, const struct line *value
 	buf_adds(change->out, change->second ? ", " : " ");
 	change->second = true;
 	buf_addf(change->out, "%s ", name);
-	if (value && was) {
-		/* Whole capability sets are too long for a line: how many there were and are. */
-		buf_addf(change->out, "%zu -> %zu", line_count(was), line_count(value));
+	if (value && was && (bytes_set(line_text_at(value, 0)) || bytes_set(line_text_at(was, 0)))) {
+		bool lost = put_set(change->out, "-", was, value);
+
+		(void)put_set(change->out, lost ? " +" : "+", value, was);
 		return;
 	}
 	put_value(change->out, change->before, name);

@@ -11,8 +11,8 @@ void describe_event(const struct line *l, struct buf *out);
 /* Its two halves: what was tried, and " -> ENOENT" or nothing. */
 void describe_deed(const struct line *l, struct buf *out);
 void describe_outcome(const struct line *l, struct buf *out);
-/* Appends arguments as a shell would take them: `sh -c 'ls -la'`. */
-void describe_command(const struct line *args, struct buf *out);
+/* Appends arguments as a shell would take them: `sh -c 'ls -la'`. Returns the bytes of the first. */
+size_t describe_command(const struct line *args, struct buf *out);
 /* How the type is called where there is little room: "exec", "dns?"; itself when unknown. */
 const char *describe_type(const char *type);
 enum term_style describe_style(const struct line *l);

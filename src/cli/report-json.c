@@ -40,6 +40,8 @@ static void put_raw(struct json *j, const char *key, const char *line)
 
 static void put_strings(struct json *j, const char *key, const struct strings *s)
 {
+	char more[64];
+
 	if (s->n == 0)
 		return;
 	json_key(j, key);
@@ -47,14 +49,18 @@ static void put_strings(struct json *j, const char *key, const struct strings *s
 	for (size_t i = 0; i < s->n; i++)
 		json_string(j, s->list[i]);
 	json_array_end(j);
-	if (s->refused)
-		put_uint(j, "more", s->refused);
+	if (s->refused) {
+		(void)snprintf(more, sizeof(more), "more_%s", key);
+		put_uint(j, more, s->refused);
+	}
 }
 
 static void put_session(struct json *j, const struct report *r)
 {
 	static const char *const states[] = {
-		[STORE_RUNNING] = "running", [STORE_ENDED] = "ended", [STORE_INTERRUPTED] = "interrupted",
+		[STORE_RUNNING] = "running",
+		[STORE_ENDED] = "ended",
+		[STORE_INTERRUPTED] = "interrupted",
 	};
 	const struct store_session *s = &r->session;
 
@@ -82,13 +88,36 @@ static void put_incidents(struct json *j, const char *key, const struct keyed *k
 	json_array(j);
 	for (size_t i = 0; i < k->n; i++) {
 		const struct report_incident *incident = k->list[i];
+		_cleanup_buf_ struct buf words = BUF_INIT(1 << 20);
 
+		report_incident_words(incident, &words);
 		json_object(j);
+		put_text(j, "category", incident->category);
+		put_text(j, "target", incident->target);
 		put_uint(j, "count", incident->count);
+		put_uint(j, "failed", incident->failed);
+		put_strings(j, "errors", &incident->errors);
 		put_time(j, "first", incident->first_ns);
 		put_time(j, "last", incident->last_ns);
-		put_text(j, "summary", incident->text);
+		put_text(j, "summary", words.failed ? NULL : words.data);
 		put_raw(j, "event", incident->line);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+/* What a process became by one exec after the other; one alone is told by exe and command. */
+static void put_images(struct json *j, const struct report_process *p)
+{
+	if (p->images_n < 2)
+		return;
+	json_key(j, "images");
+	json_array(j);
+	for (unsigned i = 0; i < p->images_n; i++) {
+		json_object(j);
+		put_time(j, "time", p->images[i].time_ns);
+		put_text(j, "exe", p->images[i].exe);
+		put_text(j, "command", p->images[i].command);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -102,8 +131,9 @@ static void put_process(struct json *j, const struct report_process *p)
 	put_uint(j, "pid", p->pid);
 	put_text(j, "comm", p->comm);
 	put_text(j, "exe", p->exe);
-	put_text(j, "command", p->command);
+	put_text(j, "command", report_command(p));
 	put_uint(j, "execs", p->execs);
+	put_images(j, p);
 	put_time(j, "start", p->start_ns);
 	put_time(j, "end", p->end_ns);
 	if (p->end_ns && p->signal)
@@ -130,25 +160,53 @@ static void put_processes(struct json *j, const struct report *r)
 	json_array_end(j);
 }
 
-static void put_hosts(struct json *j, const struct report *r)
+static void put_service(struct json *j, const struct report *r, const struct report_service *s)
 {
-	json_key(j, "hosts");
-	json_array(j);
-	for (size_t i = 0; i < r->hosts.n; i++) {
-		const struct report_host *h = r->hosts.list[i];
+	json_object(j);
+	put_uint(j, "port", s->port);
+	put_text(j, "protocol", s->protocol);
+	put_text(j, "direction", s->accepted ? "accepted" : "connected");
+	put_strings(j, "addresses", &s->addresses);
+	put_strings(j, "programs", &s->programs);
+	put_uint(j, "connects", s->connects);
+	put_uint(j, "failed", s->failed);
+	put_strings(j, "errors", &s->errors);
+	if (r->traffic) {
+		put_uint(j, "connections", s->connections);
+		put_uint(j, "sent", s->sent);
+		put_uint(j, "received", s->received);
+	}
+	json_object_end(j);
+}
 
-		json_object(j);
-		put_text(j, "host", h->key);
-		put_strings(j, "addresses", &h->addresses);
-		put_strings(j, "ports", &h->ports);
-		put_strings(j, "programs", &h->programs);
-		put_uint(j, "connects", h->connects);
-		put_uint(j, "failed", h->failed);
-		put_strings(j, "errors", &h->errors);
-		put_time(j, "first", h->first_ns);
-		json_object_end(j);
+static void put_host(struct json *j, const struct report *r, const struct report_host *h)
+{
+	uint64_t connects = 0, failed = 0, sent = 0, received = 0;
+
+	json_object(j);
+	put_text(j, "host", h->key);
+	json_key(j, "services");
+	json_array(j);
+	for (const struct report_service *s = h->first; s; s = s->next) {
+		put_service(j, r, s);
+		connects += s->connects;
+		failed += s->failed;
+		sent += s->sent;
+		received += s->received;
 	}
 	json_array_end(j);
+	put_uint(j, "connects", connects);
+	put_uint(j, "failed", failed);
+	if (r->traffic) {
+		put_uint(j, "sent", sent);
+		put_uint(j, "received", received);
+	}
+	put_time(j, "first", h->first_ns);
+	json_object_end(j);
+}
+
+static void put_names(struct json *j, const struct report *r)
+{
 	json_key(j, "names");
 	json_array(j);
 	for (size_t i = 0; i < r->names.n; i++) {
@@ -166,6 +224,16 @@ static void put_hosts(struct json *j, const struct report *r)
 	json_array_end(j);
 }
 
+static void put_hosts(struct json *j, const struct report *r)
+{
+	json_key(j, "hosts");
+	json_array(j);
+	for (size_t i = 0; i < r->hosts.n; i++)
+		put_host(j, r, r->hosts.list[i]);
+	json_array_end(j);
+	put_names(j, r);
+}
+
 static void put_files(struct json *j, const struct report *r)
 {
 	json_key(j, "files");
@@ -173,6 +241,8 @@ static void put_files(struct json *j, const struct report *r)
 	for (size_t i = 0; i < r->files.n; i++) {
 		const struct report_file *f = r->files.list[i];
 
+		if (!f->read_operations && !f->write_operations && !f->mappings && !f->deleted)
+			continue;
 		json_object(j);
 		put_text(j, "path", f->key);
 		put_uint(j, "read_bytes", f->read_bytes);
@@ -181,6 +251,10 @@ static void put_files(struct json *j, const struct report *r)
 		put_uint(j, "write_operations", f->write_operations);
 		put_uint(j, "writable_mappings", f->mappings);
 		put_uint(j, "deleted", f->deleted);
+		if (f->made) {
+			json_key(j, "made");
+			json_bool(j, true);
+		}
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -263,11 +337,17 @@ static void put_refused(struct json *j, const struct report *r)
 		const char *name;
 		uint64_t n;
 	} all[] = {
-		{ "escapes", r->escapes.refused },	     { "privilege_changes", r->privileges.refused },
-		{ "memory_exec", r->memory.refused },	     { "processes", r->processes.refused },
-		{ "hosts", r->hosts.refused },		     { "names", r->names.refused },
-		{ "files", r->files.refused },		     { "failed_opens", r->failed_opens.refused },
-		{ "local_sockets", r->local_sockets.refused }, { "gaps", r->gaps.refused },
+		{ "escapes", r->escapes_over },
+		{ "privilege_changes", r->privileges.refused },
+		{ "memory_exec", r->memory.refused },
+		{ "processes", r->processes.refused },
+		{ "hosts", r->hosts.refused },
+		{ "services", r->services.refused },
+		{ "names", r->names.refused },
+		{ "files", r->files.refused },
+		{ "failed_opens", r->failed_opens.refused },
+		{ "local_sockets", r->local_sockets.refused },
+		{ "gaps", r->gaps.refused },
 	};
 
 	json_key(j, "left_out");

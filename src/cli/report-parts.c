@@ -10,131 +10,12 @@
 #include "cli/line.h"
 #include "event/names.h"
 
-#define PROCESSES_SHOWN 100
 #define HOSTS_SHOWN 25
 #define NAMES_SHOWN 15
 #define FILES_SHOWN 10
 #define COUNTS_SHOWN 8
-#define DEPTH_SHOWN 10
-#define FOLD_FROM 3 /* equal siblings in a row that become one line */
 
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* How many siblings from p on did the same and had no children; *ret_last is the last of them. */
-static unsigned alike(struct report_process *p, struct report_process **ret_last)
-{
-	unsigned n = 1;
-
-	*ret_last = p;
-	for (struct report_process *q = p->next; q && !p->first_child && !q->first_child; q = q->next, n++) {
-		if (!same_text(p->command, q->command) || !same_text(p->signal, q->signal) ||
-		    (!p->command && !same_text(p->comm, q->comm)) || p->exit_code != q->exit_code ||
-		    !p->end_ns != !q->end_ns)
-			break;
-		*ret_last = q;
-	}
-	if (n >= FOLD_FROM)
-		return n;
-	*ret_last = p;
-	return 1;
-}
-
-static void put_branches(struct buf *out, const struct report_process *p, const struct report_process *last,
-			 unsigned depth)
-{
-	const struct report_process *chain[DEPTH_SHOWN];
-	unsigned n = 0;
-
-	for (const struct report_process *q = p->parent; q && q->parent && n < DEPTH_SHOWN; q = q->parent)
-		chain[n++] = q;
-	if (depth > DEPTH_SHOWN + 1)
-		buf_addf(out, "[%u] ", depth);
-	while (n > 0)
-		buf_adds(out, chain[--n]->next ? "│  " : "   ");
-	if (p->parent)
-		buf_adds(out, last->next ? "├─ " : "└─ ");
-}
-
-static void put_process(struct table *t, struct page *page, const struct report_process *p,
-			const struct report_process *last, unsigned times, unsigned depth)
-{
-	_cleanup_buf_ struct buf text = BUF_INIT(1 << 16);
-	char offset[32], lasted[DESCRIBE_DURATION_MAX];
-	const char *comm = p->comm ? p->comm : "?";
-
-	put_branches(&text, p, last, depth);
-	if (p->command)
-		buf_adds(&text, p->command);
-	else
-		buf_addf(&text, "(%s, forked)", comm);
-	if (times > 1)
-		buf_addf(&text, "  ×%u", times);
-	table_row(t);
-	table_cell(t, TERM_DIM, page_offset(page, p->start_ns, offset));
-	table_cell(t, TERM_DIM, p->end_ns ? describe_duration(p->end_ns - p->start_ns, lasted) : "");
-	if (p->signal)
-		table_cell(t, TERM_RED, strncmp(p->signal, "SIG", 3) == 0 ? p->signal + 3 : p->signal);
-	else if (p->end_ns)
-		table_cellf(t, p->exit_code ? TERM_YELLOW : TERM_PLAIN, "%lld", (long long)p->exit_code);
-	else
-		table_cell(t, TERM_GREEN, "-");
-	table_cell(t, p->oom_killed ? TERM_RED : TERM_PLAIN, text.failed || !text.data ? "?" : text.data);
-}
-
-static void put_failed_execs(struct page *p)
-{
-	const struct keyed *k = &p->r->failed_execs;
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < k->n; i++) {
-		const struct report_count *c = k->list[i];
-		char text[1024];
-
-		if (report_path_search(p->r, c) || n++ >= COUNTS_SHOWN)
-			continue;
-		/* The key is the error, a space and the path. */
-		(void)snprintf(text, sizeof(text), "%.*s: could not start %.900s%s", (int)strcspn(c->key, " "), c->key,
-			       c->detail ? c->detail : "?", c->count > 1 ? ", several times" : "");
-		buf_adds(p->out, "  ");
-		page_wrap(p, TERM_YELLOW, text, 2, 4);
-	}
-	page_more(p, n > COUNTS_SHOWN ? n - COUNTS_SHOWN : 0, "that could not be started");
-}
-
-void page_processes(struct page *p)
-{
-	static const struct table_column columns[] = {
-		{ "START", .right = true }, { "LASTED", .right = true }, { "EXIT", .right = true },
-		{ "COMMAND", .cut = TABLE_CUT_END },
-	};
-	struct table *t = table_new(columns, ARRAY_SIZE(columns), PROCESSES_SHOWN + 1);
-	char number[DESCRIBE_NUMBER_MAX];
-	size_t lines = 0, shown = 0;
-	unsigned depth = 0;
-
-	page_section(p, "Processes", "%s", describe_number(p->r->processes.n, number));
-	for (struct report_process *q = report_walk(p->r, NULL, &depth); t && q && lines < PROCESSES_SHOWN; lines++) {
-		struct report_process *last;
-		unsigned times = alike(q, &last);
-
-		put_process(t, p, q, last, times, depth);
-		shown += times;
-		q = report_walk(p->r, last, &depth);
-	}
-	if (!t || lines > 0)
-		page_table(p, t);
-	else
-		table_free(t);
-	page_more(p, p->r->processes.n - shown, "; --format json lists them");
-	page_more(p, p->r->processes.refused, "that were not kept");
-	put_failed_execs(p);
-}
-
-/* The first few of a list, and how many more there are. */
-static void put_strings(struct buf *out, const struct strings *s, size_t most, const char *between)
+void page_strings(struct buf *out, const struct strings *s, size_t most, const char *between)
 {
 	for (size_t i = 0; i < MIN(s->n, most); i++)
 		buf_addf(out, "%s%s", i > 0 ? between : "", s->list[i]);
@@ -146,50 +27,119 @@ static void cell_strings(struct table *t, const struct strings *s, size_t most, 
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(1 << 16);
 
-	put_strings(&text, s, most, between);
+	page_strings(&text, s, most, between);
 	table_cell(t, TERM_PLAIN, text.failed || !text.data ? "" : text.data);
+}
+
+static void put_result(struct table *t, const struct report_service *s)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(4096);
+	uint64_t good = s->connects - s->failed;
+
+	if (s->connects == 0)
+		buf_addf(&text, "%llu %s", (unsigned long long)s->connections,
+			 s->accepted ? "accepted" : "open before");
+	else if (good > 0)
+		buf_addf(&text, "%llu ok", (unsigned long long)good);
+	if (s->failed > 0) {
+		buf_addf(&text, "%s%llu ", text.length ? ", " : "", (unsigned long long)s->failed);
+		page_strings(&text, &s->errors, 1, " ");
+	}
+	table_cell(t, s->failed ? TERM_YELLOW : TERM_PLAIN, text.failed || !text.data ? "?" : text.data);
+}
+
+static void put_service(struct page *p, struct table *t, const struct report_host *h, const struct report_service *s,
+			bool addresses)
+{
+	char sent[TEXT_SIZE_MAX], received[TEXT_SIZE_MAX];
+
+	table_row(t);
+	table_cell(t, TERM_CYAN, s == h->first ? h->key : "");
+	if (addresses && s->addresses.n == 1 && strcmp(s->addresses.list[0], h->key) == 0)
+		table_cell(t, TERM_PLAIN, "");
+	else if (addresses)
+		cell_strings(t, &s->addresses, 1, " ");
+	if (s->port)
+		table_cellf(t, TERM_PLAIN, "%u/%s", s->port, s->protocol);
+	else
+		table_cell(t, TERM_PLAIN, s->protocol);
+	cell_strings(t, &s->programs, 1, " ");
+	put_result(t, s);
+	if (p->r->traffic) {
+		table_cell(t, TERM_PLAIN, text_size(s->sent, sent));
+		table_cell(t, TERM_PLAIN, text_size(s->received, received));
+	}
+}
+
+/* Hosts without a name are their address: where all are, a column of addresses says nothing. */
+static bool any_named(const struct report *r)
+{
+	for (size_t i = 0; i < r->hosts.n; i++) {
+		const struct report_host *h = r->hosts.list[i];
+
+		if (h->first && h->first->addresses.n > 0 && strcmp(h->first->addresses.list[0], h->key) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void put_hosts_title(struct page *p)
+{
+	char sent[TEXT_SIZE_MAX], received[TEXT_SIZE_MAX];
+	const struct report *r = p->r;
+
+	if (r->traffic)
+		page_section(p, "Hosts", "%zu, %s sent, %s received", r->hosts.n, text_size(r->sent, sent),
+			     text_size(r->received, received));
+	else
+		page_section(p, "Hosts", "%zu", r->hosts.n);
 }
 
 void page_hosts(struct page *p)
 {
-	static const struct table_column columns[] = {
-		{ "HOST", .cut = TABLE_CUT_END }, { "ADDRESS" }, { "PORT" }, { "BY" },
-		{ "TRIES", .right = true },	  { "RESULT" },
-	};
+	static const struct table_column host = { "HOST" }, address = { "ADDRESS", .cut = TABLE_CUT_END },
+					 only = { "HOST", .cut = TABLE_CUT_END }, port = { "PORT" }, by = { "BY" },
+					 result = { "CONNECTS" }, sent = { "SENT", .right = true },
+					 received = { "RECEIVED", .right = true };
 	const struct keyed *k = &p->r->hosts;
-	struct table *t = k->n > 0 ? table_new(columns, ARRAY_SIZE(columns), HOSTS_SHOWN) : NULL;
+	struct table_column columns[7];
+	bool named = any_named(p->r);
+	size_t n = 0, rows = 0;
 
 	if (k->n == 0) {
 		page_section(p, "Hosts", "none: no connection over IP");
 		return;
 	}
-	page_section(p, "Hosts", "%zu", k->n);
-	for (size_t i = 0; t && i < MIN(k->n, (size_t)HOSTS_SHOWN); i++) {
+	columns[n++] = named ? host : only;
+	if (named)
+		columns[n++] = address;
+	columns[n++] = port;
+	columns[n++] = by;
+	columns[n++] = result;
+	if (p->r->traffic) {
+		columns[n++] = sent;
+		columns[n++] = received;
+	}
+	struct table *t = table_new(columns, n, HOSTS_SHOWN);
+	put_hosts_title(p);
+	for (size_t i = 0; t && i < k->n; i++) {
 		const struct report_host *h = k->list[i];
-		_cleanup_buf_ struct buf result = BUF_INIT(4096);
 
-		table_row(t);
-		table_cell(t, TERM_CYAN, h->key);
-		if (h->addresses.n == 1 && strcmp(h->addresses.list[0], h->key) == 0)
-			table_cell(t, TERM_PLAIN, "");
-		else
-			cell_strings(t, &h->addresses, 1, " ");
-		cell_strings(t, &h->ports, 2, " ");
-		cell_strings(t, &h->programs, 1, " ");
-		table_cellf(t, TERM_PLAIN, "%llu", (unsigned long long)h->connects);
-		if (h->failed > 0 && h->failed < h->connects)
-			buf_addf(&result, "%llu ", (unsigned long long)h->failed);
-		put_strings(&result, &h->errors, 1, " ");
-		table_cell(t, h->failed ? TERM_YELLOW : TERM_PLAIN, h->failed && result.data ? result.data : "ok");
+		for (const struct report_service *s = h->first; s && rows < HOSTS_SHOWN; s = s->next, rows++)
+			put_service(p, t, h, s, named);
 	}
 	page_table(p, t);
-	page_more(p, (k->n > HOSTS_SHOWN ? k->n - HOSTS_SHOWN : 0) + k->refused, "");
+	page_more(p, p->r->services.n - rows + p->r->services.refused, "ports of hosts");
+	page_more(p, k->refused, "hosts that were not kept");
 }
 
 void page_names(struct page *p)
 {
 	static const struct table_column columns[] = {
-		{ "NAME" }, { "TYPE" }, { "CODE" }, { "ANSWERS", .cut = TABLE_CUT_END },
+		{ "NAME" },
+		{ "TYPE" },
+		{ "CODE" },
+		{ "ANSWERS", .cut = TABLE_CUT_END },
 	};
 	const struct keyed *k = &p->r->names;
 
@@ -228,9 +178,9 @@ enum file_part { FILES_WRITTEN, FILES_READ, FILES_DELETED };
 
 static bool in_part(const struct report_file *f, enum file_part part)
 {
-	return part == FILES_WRITTEN ? f->write_operations > 0 || f->mappings > 0 :
-	       part == FILES_READ    ? f->read_operations > 0 :
-				       f->deleted > 0;
+	return part == FILES_WRITTEN ? f->write_operations > 0 || f->mappings > 0
+	       : part == FILES_READ  ? f->read_operations > 0
+				     : f->deleted > 0;
 }
 
 static void put_file(struct table *t, const struct report_file *f, enum file_part part)
@@ -249,38 +199,83 @@ static void put_file(struct table *t, const struct report_file *f, enum file_par
 	table_cell(t, write ? TERM_GREEN : TERM_PLAIN, f->key);
 }
 
+/* What every program loads is read most and tells least. */
+static bool is_system(const char *path)
+{
+	static const char *const places[] = { "/usr/", "/lib",	"/bin/",       "/sbin/",      "/proc/",
+					      "/sys/", "/dev/", "/etc/ld.so.", "/etc/locale." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (strncmp(path, places[i], strlen(places[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Told only after the others. */
+static bool is_minor(const struct report_file *f, enum file_part part)
+{
+	return part == FILES_READ ? is_system(f->key) : part == FILES_DELETED && f->made;
+}
+
+struct part_sums {
+	uint64_t n, minor, bytes, shown, shown_minor;
+};
+
+static void put_rows(struct page *p, struct table *t, void **list, enum file_part part, bool minor,
+		     struct part_sums *sums)
+{
+	for (size_t i = 0; i < p->r->files.n; i++) {
+		const struct report_file *f = list[i];
+
+		if (!in_part(f, part) || is_minor(f, part) != minor)
+			continue;
+		sums->n++;
+		sums->minor += minor;
+		sums->bytes += part == FILES_WRITTEN ? f->write_bytes : f->read_bytes;
+		if (sums->shown >= FILES_SHOWN)
+			continue;
+		sums->shown++;
+		sums->shown_minor += minor;
+		put_file(t, f, part);
+	}
+}
+
 static void put_part(struct page *p, void **list, enum file_part part, const char *title)
 {
 	static const struct table_column columns[] = {
-		{ "BYTES", .right = true }, { "CALLS", .right = true }, { "FILE", .cut = TABLE_CUT_START },
+		{ "BYTES", .right = true },
+		{ "CALLS", .right = true },
+		{ "FILE", .cut = TABLE_CUT_START },
 	};
 	static const struct table_column bare[] = { { NULL, .cut = TABLE_CUT_START } };
 	struct table *t = part == FILES_DELETED ? table_new(bare, 1, FILES_SHOWN)
 						: table_new(columns, ARRAY_SIZE(columns), FILES_SHOWN);
 	_cleanup_buf_ struct buf text = BUF_INIT(256);
-	char size[TEXT_SIZE_MAX];
-	uint64_t n = 0, bytes = 0;
+	struct part_sums sums = { 0 };
+	char size[TEXT_SIZE_MAX], more[128] = "";
 
-	for (size_t i = 0; t && i < p->r->files.n; i++) {
-		const struct report_file *f = list[i];
-
-		if (!in_part(f, part))
-			continue;
-		bytes += part == FILES_WRITTEN ? f->write_bytes : f->read_bytes;
-		if (n++ < FILES_SHOWN)
-			put_file(t, f, part);
+	if (t) {
+		put_rows(p, t, list, part, false, &sums);
+		put_rows(p, t, list, part, true, &sums);
 	}
-	if (n == 0) {
+	if (sums.n == 0) {
 		page_section(p, title, "none");
 		table_free(t);
 		return;
 	}
-	page_count(&text, n, "file", "files");
+	page_count(&text, sums.n, "file", "files");
 	if (part != FILES_DELETED)
-		buf_addf(&text, ", %s", text_size(bytes, size));
+		buf_addf(&text, ", %s", text_size(sums.bytes, size));
+	else if (sums.minor == sums.n)
+		buf_adds(&text, sums.n == 1 ? ", made in the session" : ", all made in the session");
+	else if (sums.minor > 0)
+		buf_addf(&text, ", %llu of them made in the session", (unsigned long long)sums.minor);
 	page_section(p, title, "%s", text.failed ? "" : text.data);
 	page_table(p, t);
-	page_more(p, n > FILES_SHOWN ? n - FILES_SHOWN : 0, "");
+	if (part == FILES_READ && sums.minor > sums.shown_minor)
+		(void)snprintf(more, sizeof(more), "(%llu of the system's: /usr, /lib, /proc and the like)",
+			       (unsigned long long)(sums.minor - sums.shown_minor));
+	page_more(p, sums.n - sums.shown, more);
 }
 
 static void put_changes(struct page *p)
@@ -295,15 +290,58 @@ static void put_changes(struct page *p)
 		page_section(p, "Names and metadata changed", "%s", text.data);
 }
 
+/* A search along a path fails by the hundred and means nothing; a refusal does. */
+static unsigned open_rank(const char *key)
+{
+	static const char *const refusals[] = { "EACCES ", "EPERM ", "EROFS " }, *const searches[] = { "ENOENT ",
+												       "ENOTDIR " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
+		if (strncmp(key, refusals[i], strlen(refusals[i])) == 0)
+			return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(searches); i++)
+		if (strncmp(key, searches[i], strlen(searches[i])) == 0)
+			return 2;
+	return 1;
+}
+
+static int by_open_rank(const void *a, const void *b)
+{
+	const struct report_count *x = *(void *const *)a, *y = *(void *const *)b;
+	unsigned i = open_rank(x->key), j = open_rank(y->key);
+
+	return i != j ? (i > j) - (i < j) : (x->count < y->count) - (x->count > y->count);
+}
+
+/* Copies what is no search, with its numbers folded. */
+static void fold_opens(const struct keyed *from, struct keyed *to)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct report_count *c = from->list[i];
+		_cleanup_buf_ struct buf key = BUF_INIT(1 << 16);
+
+		if (open_rank(c->key) == 2)
+			continue;
+		report_fold_numbers(&key, (struct bytes){ c->key, strlen(c->key) });
+		struct report_count *sum = key.failed ? NULL : keyed_get(to, key.data, key.length);
+
+		if (sum)
+			sum->count += c->count;
+	}
+	keyed_sort(to, by_open_rank);
+}
+
 static void put_failed_opens(struct page *p)
 {
 	static const struct table_column columns[] = {
-		{ "ERROR" }, { "TIMES", .right = true }, { "FILE", .cut = TABLE_CUT_START },
+		{ "ERROR" },
+		{ "TIMES", .right = true },
+		{ "FILE", .cut = TABLE_CUT_START },
 	};
-	const struct keyed *errors = &p->r->open_errors, *k = &p->r->failed_opens;
+	const struct keyed *errors = &p->r->open_errors;
+	struct keyed k = KEYED_INIT(struct report_count, p->r->failed_opens.n + 1, NULL);
 	_cleanup_buf_ struct buf text = BUF_INIT(4096);
 	char number[DESCRIBE_NUMBER_MAX];
-	size_t shown = 0;
 
 	if (errors->n == 0)
 		return;
@@ -313,23 +351,20 @@ static void put_failed_opens(struct page *p)
 		buf_addf(&text, "%s%s %s", i ? ", " : "", describe_number(c->count, number), c->key);
 	}
 	page_section(p, "Opens that failed", "%s", text.failed ? "many" : text.data);
-	/* A search along a path fails by the hundred and means nothing; a refusal does. */
-	struct table *t = table_new(columns, ARRAY_SIZE(columns), COUNTS_SHOWN);
-	for (size_t i = 0; t && i < k->n && shown < COUNTS_SHOWN; i++) {
-		const struct report_count *c = k->list[i];
+	fold_opens(&p->r->failed_opens, &k);
+	struct table *t = k.n > 0 ? table_new(columns, ARRAY_SIZE(columns), COUNTS_SHOWN) : NULL;
+	for (size_t i = 0; t && i < MIN(k.n, (size_t)COUNTS_SHOWN); i++) {
+		const struct report_count *c = k.list[i];
 
-		if (strncmp(c->key, "ENOENT ", 7) == 0 || strncmp(c->key, "ENOTDIR ", 8) == 0)
-			continue;
 		table_row(t);
 		table_cellf(t, TERM_YELLOW, "%.*s", (int)strcspn(c->key, " "), c->key);
 		table_cell(t, TERM_PLAIN, describe_number(c->count, number));
-		table_cell(t, TERM_PLAIN, c->detail ? c->detail : "?");
-		shown++;
+		table_cell(t, TERM_PLAIN, c->key + strcspn(c->key, " ") + (strchr(c->key, ' ') != NULL));
 	}
-	if (shown > 0 || !t)
+	if (k.n > 0)
 		page_table(p, t);
-	else
-		table_free(t);
+	page_more(p, k.n > COUNTS_SHOWN ? k.n - COUNTS_SHOWN : 0, "");
+	keyed_done(&k);
 }
 
 void page_files(struct page *p)
@@ -368,7 +403,9 @@ static void put_counts(struct page *p, const struct keyed *k, const char *title)
 		table_row(t);
 		table_cell(t, TERM_CYAN, c->key);
 		table_cell(t, TERM_PLAIN, c->detail ? c->detail : "");
-		if (c->failed)
+		if (c->failed == c->count)
+			table_cellf(t, TERM_YELLOW, "%llu failed", (unsigned long long)c->failed);
+		else if (c->failed)
 			table_cellf(t, TERM_YELLOW, "%llu of %llu failed", (unsigned long long)c->failed,
 				    (unsigned long long)c->count);
 	}
@@ -385,6 +422,7 @@ void page_sockets(struct page *p)
 struct ledger_view {
 	struct table *table;
 	const char *lane;
+	uint64_t sums[4];
 	bool unbalanced;
 };
 
@@ -402,6 +440,7 @@ static void put_ledger_row(void *context, const char *type, const struct line *l
 	table_cell(v->table, TERM_DIM, v->lane);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		counts[i] = line_uint(l, names[i]);
+		v->sums[i] += counts[i];
 		table_cell(v->table, i == 3 && counts[i] ? TERM_ALARM : TERM_PLAIN, describe_number(counts[i], number));
 	}
 	v->unbalanced |= counts[0] != counts[1] + counts[2] + counts[3];
@@ -414,6 +453,21 @@ static void put_ledger_lane(void *context, const char *lane, const struct line *
 	v->lane = lane;
 	if (types)
 		line_each(types, put_ledger_row, v);
+}
+
+static void put_verdict(struct page *p, const struct ledger_view *v, const struct line *l)
+{
+	char made[DESCRIBE_NUMBER_MAX], lost[DESCRIBE_NUMBER_MAX], odd[DESCRIBE_NUMBER_MAX], tail[96] = "";
+	uint64_t malformed = line_uint(l, "malformed");
+
+	if (malformed)
+		(void)snprintf(tail, sizeof(tail), "; %s frames not understood", describe_number(malformed, odd));
+	if (v->sums[3] > 0)
+		page_section(p, "Ledger", "%s of %s made were LOST%s", describe_number(v->sums[3], lost),
+			     describe_number(v->sums[0], made), tail);
+	else
+		page_section(p, "Ledger", "nothing lost: %s made, all delivered or folded into others%s",
+			     describe_number(v->sums[0], made), tail);
 }
 
 void page_ledger(struct page *p)
@@ -433,13 +487,16 @@ void page_ledger(struct page *p)
 	if (stored && line_parse(stored, strlen(stored), &l) == 0)
 		lanes = line_get(l, "lanes");
 	if (!lanes) {
-		page_section(p, "Ledger", "not there: it is written when the session ends");
+		page_section(p, "Ledger", "%s",
+			     p->r->session.state == STORE_RUNNING
+				 ? "not there yet: it is written when the session ends"
+				 : "not there: the session was cut off, so nobody knows what is missing");
 		return;
 	}
 	struct ledger_view v = { .table = table_new(columns, ARRAY_SIZE(columns), 64) };
-	page_section(p, "Ledger", "%s", "");
 	if (v.table)
 		line_each(lanes, put_ledger_lane, &v);
+	put_verdict(p, &v, l);
 	page_table(p, v.table);
 	if (v.unbalanced)
 		buf_addf(p->out, "  %sit does not balance: a defect in Heddle, please report it%s\n",

@@ -13,6 +13,7 @@
 #include "cli/line.h"
 
 #define INCIDENTS_SHOWN 20
+#define KINDS_SHOWN 6 /* of a category of escapes */
 #define MEMORY_SHOWN 6
 #define GAPS_SHOWN 10
 #define WRAP_LINES_MAX 6
@@ -98,7 +99,7 @@ void page_table(struct page *p, struct table *t)
 
 const char *page_offset(const struct page *p, int64_t time_ns, char ret[32])
 {
-	int64_t ns = time_ns - p->r->session.started_ns;
+	int64_t ns = time_ns - p->r->origin_ns;
 
 	if (ns < 0)
 		(void)snprintf(ret, 32, "before");
@@ -130,10 +131,11 @@ static void put_end(struct page *p, const struct line *end)
 		buf_adds(&text, "still running");
 		style = TERM_GREEN;
 	} else if (s->state == STORE_INTERRUPTED) {
-		buf_adds(&text, "interrupted: Heddle was killed or the machine went down; what was stored is here");
+		buf_adds(&text,
+			 "interrupted: Heddle was killed or the machine went down; what was stored by then is here");
 		style = TERM_YELLOW;
 	} else if (s->exit_status < 0) {
-		buf_adds(&text, "orderly");
+		buf_adds(&text, "in order");
 	} else {
 		buf_addf(&text, "exit %d", s->exit_status);
 		if (bytes_set(signal))
@@ -147,7 +149,7 @@ static void put_end(struct page *p, const struct line *end)
 	}
 	if (bytes_set(why))
 		buf_addf(&text, "; %s", why.data);
-	row(p, "ended", style, text.failed ? "?" : text.data);
+	row(p, s->state == STORE_RUNNING ? "state" : "ended", style, text.failed ? "?" : text.data);
 }
 
 static void put_machine(struct page *p, const struct line *start)
@@ -187,6 +189,8 @@ static void put_loss(struct page *p)
 		buf_adds(&text, ", nothing lost");
 	else if (r->gaps.n > 0)
 		buf_adds(&text, ", with gaps");
+	else if (r->session.state != STORE_RUNNING)
+		buf_adds(&text, "; whether any was lost is not known");
 	if (r->damaged > 0)
 		buf_addf(&text, ", %s damaged in the store", describe_number(r->damaged, number));
 	row(p, "events", lost || r->gaps.n || r->damaged ? TERM_ALARM : TERM_PLAIN, text.failed ? "?" : text.data);
@@ -238,39 +242,80 @@ static void put_header(struct page *p)
 	put_memory(p, end);
 }
 
+/* How it ended, in brackets, where that is more than one success; and how often. */
+static void put_outcome(struct page *p, const struct report_incident *i, struct buf *text)
+{
+	char number[DESCRIBE_NUMBER_MAX], last[32];
+
+	if (i->count > 1) {
+		buf_addf(text, "; %s times", describe_number(i->count, number));
+		if (i->last_ns > i->first_ns)
+			buf_addf(text, " until %s", page_offset(p, i->last_ns, last));
+	}
+	if (i->failed == 0)
+		return;
+	if (i->failed < i->count)
+		buf_addf(text, ", %s of them refused", describe_number(i->failed, number));
+	buf_adds(text, " -> ");
+	page_strings(text, &i->errors, 3, ", ");
+}
+
+static void put_incident(struct page *p, const struct report_incident *i, enum term_style style)
+{
+	_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
+	char offset[32];
+	bool refused = i->failed == i->count;
+
+	if (style == TERM_ALARM && refused)
+		style = TERM_YELLOW;
+	buf_addf(p->out, "  %8s  ", page_offset(p, i->first_ns, offset));
+	if (i->category)
+		buf_addf(&text, "%s: ", i->category);
+	buf_addf(&text, "%s %u: ", i->comm ? i->comm : "?", i->pid);
+	report_incident_words(i, &text);
+	put_outcome(p, i, &text);
+	page_wrap(p, style, text.failed ? "?" : text.data, 12, 14);
+}
+
 static void put_incidents(struct page *p, const struct keyed *k, size_t most, enum term_style style)
 {
-	char offset[32], last[32];
-
-	for (size_t i = 0; i < MIN(k->n, most); i++) {
-		const struct report_incident *incident = k->list[i];
-		_cleanup_buf_ struct buf text = BUF_INIT(1 << 20);
-
-		buf_addf(p->out, "  %8s  ", page_offset(p, incident->first_ns, offset));
-		buf_addf(&text, "%s %u  %s", incident->comm ? incident->comm : "?", incident->pid,
-			 incident->text ? incident->text : "?");
-		if (incident->count > 1)
-			buf_addf(&text, "  (%llu times until %s)", (unsigned long long)incident->count,
-				 page_offset(p, incident->last_ns, last));
-		page_wrap(p, incident->failed && style == TERM_ALARM ? TERM_YELLOW : style,
-			  text.failed ? "?" : text.data, 12, 14);
-	}
+	for (size_t i = 0; i < MIN(k->n, most); i++)
+		put_incident(p, k->list[i], style);
 	page_more(p, k->n > most ? k->n - most : 0, "kinds");
 	page_more(p, k->refused, "that were not kept apart");
 }
 
-static void put_finding(struct page *p, const char *title, unsigned type, const struct keyed *k)
+/* Sorted by category: the worst few of each, so that none hides another. */
+static void put_escapes(struct page *p)
+{
+	const struct keyed *k = &p->r->escapes;
+	char what[64];
+
+	for (size_t i = 0; i < k->n;) {
+		const struct report_incident *first = k->list[i];
+		size_t n = 0;
+
+		for (; i < k->n && ((const struct report_incident *)k->list[i])->rank == first->rank; i++)
+			if (n++ < KINDS_SHOWN)
+				put_incident(p, k->list[i], TERM_ALARM);
+		(void)snprintf(what, sizeof(what), "kinds of %.30s", first->category ? first->category : "?");
+		page_more(p, n > KINDS_SHOWN ? n - KINDS_SHOWN : 0, what);
+	}
+	page_more(p, k->refused, "that were not kept");
+}
+
+static void put_count_title(struct page *p, const char *title, unsigned type)
 {
 	uint64_t n = p->r->events[type], failed = p->r->failed[type];
-	char number[DESCRIBE_NUMBER_MAX], refused[64];
+	char number[DESCRIBE_NUMBER_MAX], refused[DESCRIBE_NUMBER_MAX];
 
-	(void)snprintf(refused, sizeof(refused), "%llu", (unsigned long long)failed);
 	if (n == 0)
 		page_section(p, title, "none seen");
 	else
 		page_section(p, title, "%s, %s refused", describe_number(n, number),
-			     failed == 0 ? "none" : failed == n ? "all" : refused);
-	put_incidents(p, k, INCIDENTS_SHOWN, TERM_ALARM);
+			     failed == 0   ? "none"
+			     : failed == n ? "all"
+					   : describe_number(failed, refused));
 }
 
 static void put_findings(struct page *p)
@@ -282,8 +327,10 @@ static void put_findings(struct page *p)
 		page_section(p, "Escapes and privilege changes", "none seen");
 		return;
 	}
-	put_finding(p, "Sandbox escapes", HD_SANDBOX_ESCAPE, &r->escapes);
-	put_finding(p, "Privilege changes", HD_PRIVILEGE_CHANGE, &r->privileges);
+	put_count_title(p, "Sandbox escapes", HD_SANDBOX_ESCAPE);
+	put_escapes(p);
+	put_count_title(p, "Privilege changes", HD_PRIVILEGE_CHANGE);
+	put_incidents(p, &r->privileges, INCIDENTS_SHOWN, TERM_ALARM);
 }
 
 static void put_executable_memory(struct page *p)

@@ -24,6 +24,8 @@ void page_table(struct page *p, struct table *t);
 const char *page_offset(const struct page *p, int64_t time_ns, char ret[32]);
 /* Appends plural or singular: "1 file", "2,000 files". */
 void page_count(struct buf *out, uint64_t n, const char *one, const char *many);
+/* Appends the first few of a list, and how many more there are. */
+void page_strings(struct buf *out, const struct strings *s, size_t most, const char *between);
 
 void page_processes(struct page *p);
 void page_hosts(struct page *p);

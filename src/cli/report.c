@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #define REPORT_BYTES_MAX (512U << 20)
 
 enum { OPT_FORMAT = 1 };
@@ -18,8 +20,8 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
 	.name = "report",
 	.synopsis = "[SESSION|last] [OPTION...]",
-	.about = "Sums a session up: escapes and privilege changes first, then processes, hosts, files and the\n"
-		 "ledger. SESSION is an id, the start of one, or 'last', which is the default.",
+	.about = "Sums a session up: escapes and privilege changes first, then processes, hosts, files\n"
+		 "and the ledger. SESSION is an id, the start of one, or 'last', which is the default.",
 	.options = options,
 };
 
@@ -48,6 +50,7 @@ static int make(const char *name, bool json, struct err *err)
 	report = report_new(store_reader_session(reader));
 	if (!report)
 		return err_set(err, ENOMEM, "out of memory");
+	report->now_ns = clock_realtime_ns();
 	r = store_events(reader, &(struct store_filter){ 0 }, take, report, err);
 	if (r < 0)
 		return err->code ? r : err_errno(err, -r, "can't make the report");

@@ -238,7 +238,7 @@ class Report(Read):
             self.assertLessEqual(columns(line), 80, line)
         titles = re.findall(r"(?m)^[A-Z][a-z ]+[a-z]", plain)
         self.assertEqual(titles[:4], ["Sandbox escapes", "Privilege changes", "Memory made executable", "Processes"])
-        for words in ("exit 3; 1 process left running", "peak 300.0 MiB in all; 180.0 MiB in node", "git status  ×5",
+        for words in ("exit 3; 1 process left running", "peak 300.0 MiB in all; 180.0 MiB in node", "5× git status",
                       "api.example.com  93.184.216.34", "/srv/ann/project/src/sum.js", "EACCES      1  /etc/shadow",
                       "127.0.0.1:3000 tcp", "nothing lost", "KILL", "io_uring"):
             self.assertIn(words, plain)

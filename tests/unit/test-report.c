@@ -99,34 +99,35 @@ static void an_empty_session_says_so(void **state)
 	has(page, "Escapes and privilege changes  none seen");
 	has(page, "the far side of the moon");
 	has(page, "process_exec  critical     3          3       0     0");
+	has(page, "Ledger  nothing lost: 3 made, all delivered or folded into others\n");
 }
 
 static void the_tree_has_parents_times_and_ends(void **state)
 {
 	_cleanup_(report_free_p) struct report *r = fresh();
 
-	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"agent\"]");
+	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"agent\"],\"exe\":\"/usr/bin/agent\"");
 	fork_event(r, 100, 10, 11);
-	event(r, 101, "process_exec", 11, 10, ",\"args\":[\"sh\",\"-c\",\"x y\"]");
+	event(r, 101, "process_exec", 11, 10, ",\"args\":[\"sh\",\"-c\",\"x y\"],\"exe\":\"/bin/sh\"");
 	fork_event(r, 110, 11, 12);
 	event(r, 120, "process_exit", 12, 11, ",\"signal\":\"SIGKILL\",\"duration_ns\":10000000");
 	event(r, 300, "process_exit", 11, 10, ",\"exit_code\":2,\"duration_ns\":200000000,\"max_rss_bytes\":1048576");
 	for (unsigned pid = 20; pid < 25; pid++) {
 		fork_event(r, 400 + pid, 10, pid);
-		event(r, 401 + pid, "process_exec", pid, 10, ",\"args\":[\"true\"]");
+		event(r, 401 + pid, "process_exec", pid, 10, ",\"args\":[\"true\"],\"exe\":\"/bin/true\"");
 		event(r, 402 + pid, "process_exit", pid, 10, ",\"exit_code\":0,\"duration_ns\":2000000");
 	}
 	event(r, 500, "process_exec", 10, 9, ",\"path\":\"/no/such\",\"args\":[\"such\"],\"error\":\"ENOENT\"");
 	/* A search along PATH is no failure of its own. */
 	event(r, 510, "process_exec", 10, 9, ",\"path\":\"/a/tool\",\"args\":[\"tool\"],\"error\":\"ENOENT\"");
-	event(r, 511, "process_exec", 24, 10, ",\"path\":\"/b/tool\",\"args\":[\"true\"]");
+	event(r, 511, "process_exec", 10, 9, ",\"path\":\"/b/tool\",\"args\":[\"agent\"],\"exe\":\"/usr/bin/agent\"");
 	_cleanup_free_ char *page = text(r, 80);
 	lacks(page, "/a/tool");
 	has(page, "Processes  8\n");
 	has(page, "  +0.000             -  agent\n");
 	has(page, "  +0.100  200 ms     2  ├─ sh -c 'x y'\n");
 	has(page, "  +0.110   10 ms  KILL  │  └─ (c12, forked)\n");
-	has(page, "└─ true  ×5\n");
+	has(page, "└─ 5× true\n");
 	has(page, "ENOENT: could not start /no/such");
 	has(page, "peak 1.0 MiB in c11 (pid 11)");
 	_cleanup_free_ char *object = json(r);
@@ -164,15 +165,16 @@ static void escapes_come_first_and_the_same_is_counted(void **state)
 	      ",\"operation\":\"setuid\",\"before\":{\"uid\":1},\"after\":{\"uid\":0}");
 	_cleanup_free_ char *page = text(r, 80);
 	has(page, "Sandbox escapes  31, 30 refused\n");
-	has(page, "    +0.100  c10 10  mount: mount /mnt -> EPERM  (30 times until +0.129)\n");
-	has(page, "    +0.200  c10 10  bpf: bpf\n");
+	has(page, "    +0.100  mount: c10 10: mount /mnt; 30 times until +0.129 -> EPERM\n");
+	has(page, "    +0.200  bpf: c10 10: bpf\n");
+	assert_true(strstr(page, "bpf: c10") < strstr(page, "mount: c10"));
 	has(page, "Privilege changes  1, none refused\n");
 	assert_true(strstr(page, "Sandbox escapes") < strstr(page, "Privilege changes"));
 	assert_true(strstr(page, "Privilege changes") < strstr(page, "Processes"));
 	_cleanup_free_ char *object = json(r);
-	_cleanup_free_ char *count = parse_json_get(object, "escapes.0.count");
+	_cleanup_free_ char *count = parse_json_get(object, "escapes.1.count");
 	assert_string_equal(count, "30");
-	_cleanup_free_ char *target = parse_json_string(object, "escapes.0.event.target");
+	_cleanup_free_ char *target = parse_json_string(object, "escapes.1.event.target");
 	assert_string_equal(target, "/mnt");
 }
 
@@ -193,13 +195,13 @@ static void hosts_by_name(void **state)
 	      ",\"name\":\"a.example\",\"query_type\":\"AAAA\",\"response_code\":\"NXDOMAIN\"");
 	_cleanup_free_ char *page = text(r, 80);
 	has(page, "Hosts  2\n");
-	has(page, "  a.example  1.2.3.4 +1  443/tcp  c10 +1      2  1 ETIMEDOUT\n");
-	has(page, "  ::1                    53/udp   c10         1  ok\n");
+	has(page, "  a.example  1.2.3.4 +1  443/tcp  c10 +1  1 ok, 1 ETIMEDOUT\n");
+	has(page, "  ::1                    53/udp   c10     1 ok\n");
 	has(page, "  [::]:80 tcp  c10\n");
 	has(page, "  @abstract  c10\n");
 	has(page, "  a.example  AAAA  NXDOMAIN\n");
 	_cleanup_free_ char *object = json(r);
-	_cleanup_free_ char *addresses = parse_json_get(object, "hosts.0.addresses");
+	_cleanup_free_ char *addresses = parse_json_get(object, "hosts.0.services.0.addresses");
 	assert_string_equal(addresses, "[\"1.2.3.4\",\"2.3.4.5\"]");
 }
 
@@ -329,17 +331,207 @@ static void caps_are_told(void **state)
 	char fields[256];
 
 	for (unsigned i = 0; i < 2500; i++) {
-		(void)snprintf(fields, sizeof(fields), ",\"category\":\"mount\",\"target\":\"/%u\"", i);
+		(void)snprintf(fields, sizeof(fields),
+			       ",\"category\":\"mount\",\"rule\":\"syscall\",\"syscall\":\"mount\",\"target\":\"/m%u\"",
+			       i);
 		event(r, i, "sandbox_escape", 10, 9, fields);
 	}
-	assert_int_equal(r->escapes.n, 2000);
+	/* However many there were of another kind. */
+	event(r, 3000, "sandbox_escape", 10, 9,
+	      ",\"category\":\"container\",\"syscall\":\"connect\",\"target\":\"/s\"");
+	assert_int_equal(r->escapes.n, 202);
 	_cleanup_free_ char *page = text(r, 80);
-	has(page, "Sandbox escapes  2,500");
-	has(page, "and 1,980 more kinds");
-	has(page, "and 500 more that were not kept apart");
+	has(page, "Sandbox escapes  2,501");
+	has(page, "    +3.000  container: c10 10: connect /s\n    +0.000  mount: c10 10: mount /m0\n");
+	has(page, "  and 195 more kinds of mount\n");
 	_cleanup_free_ char *object = json(r);
 	_cleanup_free_ char *left = parse_json_get(object, "left_out.escapes");
-	assert_string_equal(left, "500");
+	assert_string_equal(left, "2300");
+	_cleanup_free_ char *rest = parse_json_get(object, "escapes.201.count");
+	assert_string_equal(rest, "2300");
+	_cleanup_free_ char *words = parse_json_string(object, "escapes.201.summary");
+	assert_string_equal(words, "others of this kind, too many to tell apart");
+}
+
+static void what_ps_reads_hides_no_escape(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+	static const char rest[] =
+	    "\"syscall\":\"openat\",\"detail\":\"touches a sensitive file of the kernel: O_RDONLY\"";
+	char fields[512];
+
+	for (unsigned i = 0; i < 412; i++) {
+		(void)snprintf(
+		    fields, sizeof(fields),
+		    ",\"category\":\"proc_sys\",\"rule\":\"sensitive_proc\",\"target\":\"/proc/%u/environ\",%s%s", i,
+		    rest, i % 4 ? ",\"error\":\"ESRCH\"" : "");
+		event(r, i, "sandbox_escape", 10, 9, fields);
+	}
+	event(r, 900, "sandbox_escape", 11, 9,
+	      ",\"category\":\"ptrace\",\"rule\":\"proc_mem\",\"syscall\":\"openat\",\"target\":\"/proc/1/mem\","
+	      "\"error\":\"EACCES\"");
+	event(r, 950, "sandbox_escape", 12, 9,
+	      ",\"category\":\"namespace\",\"rule\":\"syscall\",\"syscall\":\"unshare\",\"target\":\"CLONE_NEWNS\"");
+	event(r, 960, "sandbox_escape", 13, 9,
+	      ",\"category\":\"namespace\",\"rule\":\"syscall\",\"syscall\":\"unshare\",\"target\":\"CLONE_NEWPID\","
+	      "\"error\":\"EPERM\"");
+	event(r, 970, "sandbox_escape", 13, 9,
+	      ",\"category\":\"namespace\",\"rule\":\"syscall\",\"syscall\":\"chroot\",\"target\":\"/x\"");
+	_cleanup_free_ char *page = text(r, 200);
+	has(page,
+	    "    +0.900  ptrace: c11 11: openat /proc/1/mem -> EACCES\n"
+	    "    +0.950  namespace: c12 12: unshare CLONE_NEWNS\n"
+	    "    +0.970  namespace: c13 13: chroot /x\n"
+	    "    +0.960  namespace: c13 13: unshare CLONE_NEWPID -> EPERM\n"
+	    "    +0.000  proc_sys: c10 10: openat /proc/N/environ, touches a sensitive file of the kernel: O_RDONLY; "
+	    "412 times until +0.411, 309 of them refused -> ESRCH\n");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *failed = parse_json_get(object, "escapes.4.failed");
+	assert_string_equal(failed, "309");
+	_cleanup_free_ char *target = parse_json_string(object, "escapes.4.target");
+	assert_string_equal(target, "/proc/N/environ");
+}
+
+static void the_command_starts_at_its_exec(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 20, "file_open", 10, 9, ",\"path\":\"/x\"");
+	event(r, 50, "process_exec", 10, 9, ",\"args\":[\"/usr/bin/env\",\"node\",\"x\"],\"path\":\"/usr/bin/e10\"");
+	event(r, 51, "process_exec", 10, 9, ",\"args\":[\"node\",\"x\"]");
+	event(r, 80, "process_exec", 10, 9, ",\"args\":[\"sh\",\"-c\",\"y\"]");
+	event(r, 1050, "process_exit", 10, 9, ",\"exit_code\":0,\"duration_ns\":9000000000");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "  +0.000  1.00 s     0  e10 (as /usr/bin/env) node x\n"
+		  "  +0.030                   then e10 (as sh) -c y\n");
+	lacks(page, "before");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *second = parse_json_string(object, "processes.0.images.1.command");
+	assert_string_equal(second, "node x");
+	_cleanup_free_ char *last = parse_json_string(object, "processes.0.command");
+	assert_string_equal(last, "sh -c y");
+}
+
+static void an_attached_tree_gets_its_shape(void **state)
+{
+	struct store_session attached = session;
+
+	attached.start_line = "{\"type\":\"session\",\"target\":\"pid 10\"}";
+	_cleanup_(report_free_p) struct report *r = report_new(&attached);
+	event(r, 500, "process_exit", 11, 10, ",\"exit_code\":0,\"duration_ns\":2000000000");
+	event(r, 600, "process_exit", 10, 9, ",\"exit_code\":0,\"duration_ns\":3000000000");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "  before  3.00 s     0  (c10, ran before)\n"
+		  "  before  2.00 s     0  └─ (c11, ran before)\n");
+}
+
+static void what_runs_is_told_by_the_kernel(void **state)
+{
+	static const struct {
+		const char *exe, *args, *told;
+	} cases[] = {
+		{ "/usr/bin/git", "\"git\",\"log\"", "git log\n" },
+		{ "/tmp/git", "\"git\",\"log\"", "/tmp/git log\n" },
+		{ "/usr/bin/python3.11", "\"git\",\"log\"", "python3.11 (as git) log\n" },
+		{ "/tmp/x", "\"git\",\"log\"", "/tmp/x (as git) log\n" },
+		{ "/w/out/count", "\"./out/count\",\"f\"", "./out/count f\n" },
+		{ "/usr/bin/dash", "\"/bin/sh\",\"-c\",\"y\"", "sh -c y\n" },
+		{ "/usr/bin/x86_64-linux-gnu-gcc-12", "\"cc\"", "cc\n" },
+		{ "/usr/bin/bash", "\"-bash\"", "bash\n" },
+		{ "/usr/bin/true", "\"\",\"x\"", "true (as '') x\n" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(report_free_p) struct report *r = fresh();
+		char line[512], told[128];
+
+		int n = snprintf(line, sizeof(line),
+				 "{\"type\":\"process_exec\",\"process\":\"b-1-1\",\"pid\":1,\"ppid\":9,\"exe\":\"%s\","
+				 "\"args\":[%s]}",
+				 cases[i].exe, cases[i].args);
+		report_add(r, START, line, (size_t)n);
+		_cleanup_free_ char *page = text(r, 80);
+		(void)snprintf(told, sizeof(told), "  -  %s", cases[i].told);
+		has(page, told);
+	}
+}
+
+static void subtrees_that_are_alike_are_one(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"agent\"]");
+	for (unsigned pid = 20; pid < 50; pid += 2) {
+		fork_event(r, pid, 10, pid);
+		event(r, pid, "process_exec", pid, 10, ",\"args\":[\"sh\"],\"exe\":\"/bin/sh\"");
+		fork_event(r, pid, pid, pid + 1);
+		event(r, pid, "process_exec", pid + 1, pid, ",\"args\":[\"git\"],\"exe\":\"/bin/git\"");
+		event(r, pid, "process_exit", pid + 1, pid, pid == 30 ? ",\"exit_code\":1" : ",\"exit_code\":0");
+		event(r, pid + 1, "process_exit", pid, 10, ",\"exit_code\":0");
+	}
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "  ├─ 14× sh\n");
+	has(page, "  │  └─ git\n");
+	has(page, "  └─ sh\n");
+	has(page, "     └─ git\n");
+	lacks(page, "more lines");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *last = parse_json_get(object, "processes.30.pid");
+	assert_string_equal(last, "49");
+}
+
+static void traffic_of_the_end_line_shows(void **state)
+{
+	struct store_session busy = session;
+
+	busy.end_line =
+	    "{\"type\":\"session\",\"exit_status\":0,\"traffic\":["
+	    "{\"address\":\"127.0.0.1\",\"port\":9,\"protocol\":\"tcp\",\"connections\":1,\"sent\":0,\"received\":0},"
+	    "{\"address\":\"1.2.3.4\",\"port\":443,\"hostname\":\"a.example\",\"protocol\":\"tcp\","
+	    "\"connections\":2,\"sent\":1536,\"received\":3145728},"
+	    "{\"address\":\"2.3.4.5\",\"port\":443,\"protocol\":\"tcp\",\"connections\":1,\"sent\":512,"
+	    "\"received\":0},"
+	    "{\"address\":\"::1\",\"port\":4000,\"protocol\":\"tcp\",\"direction\":\"accepted\",\"connections\":3,"
+	    "\"sent\":1,\"received\":2},"
+	    "{\"port\":1}, 7]}";
+	_cleanup_(report_free_p) struct report *r = report_new(&busy);
+	event(r, 1, "network_connect", 10, 9,
+	      ",\"destination\":\"127.0.0.1\",\"destination_port\":9,\"protocol\":\"tcp\",\"error\":\"ECONNREFUSED\"");
+	for (int i = 0; i < 3; i++)
+		event(r, 2, "network_connect", 10, 9,
+		      i == 2 ? ",\"destination\":\"2.3.4.5\",\"destination_port\":443,\"protocol\":\"tcp\","
+			       "\"hostname\":\"a.example\""
+			     : ",\"destination\":\"1.2.3.4\",\"destination_port\":443,\"protocol\":\"tcp\","
+			       "\"hostname\":\"a.example\"");
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "Hosts  3, 2.0 KiB sent, 3.0 MiB received\n"
+		  "  HOST       ADDRESS     PORT      BY   CONNECTS           SENT  RECEIVED\n"
+		  "  a.example  1.2.3.4 +1  443/tcp   c10  3 ok            2.0 KiB   3.0 MiB\n"
+		  "  ::1                    4000/tcp       3 accepted          1 B       2 B\n");
+	has(page, "  127.0.0.1              9/tcp     c10  1 ECONNREFUSED");
+	_cleanup_free_ char *object = json(r);
+	_cleanup_free_ char *received = parse_json_get(object, "hosts.0.received");
+	assert_string_equal(received, "3145728");
+	_cleanup_free_ char *connections = parse_json_get(object, "hosts.0.services.0.connections");
+	assert_string_equal(connections, "3");
+	_cleanup_free_ char *sent = parse_json_get(object, "hosts.1.services.0.sent");
+	assert_string_equal(sent, "1");
+	_cleanup_free_ char *direction = parse_json_string(object, "hosts.1.services.0.direction");
+	assert_string_equal(direction, "accepted");
+	/* Once more, nothing is counted twice. */
+	_cleanup_free_ char *again = json(r);
+	assert_string_equal(object, again);
+}
+
+static void no_traffic_field_no_columns(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 1, "network_connect", 10, 9, ",\"destination\":\"::1\",\"destination_port\":9,\"protocol\":\"tcp\"");
+	_cleanup_free_ char *page = text(r, 80);
+	lacks(page, "SENT");
+	_cleanup_free_ char *object = json(r);
+	lacks(object, "\"sent\"");
 }
 
 int main(void)
@@ -356,6 +548,13 @@ int main(void)
 		cmocka_unit_test(no_line_is_wider_than_the_page),
 		cmocka_unit_test(hostile_text_is_harmless),
 		cmocka_unit_test(caps_are_told),
+		cmocka_unit_test(what_ps_reads_hides_no_escape),
+		cmocka_unit_test(the_command_starts_at_its_exec),
+		cmocka_unit_test(an_attached_tree_gets_its_shape),
+		cmocka_unit_test(what_runs_is_told_by_the_kernel),
+		cmocka_unit_test(subtrees_that_are_alike_are_one),
+		cmocka_unit_test(traffic_of_the_end_line_shows),
+		cmocka_unit_test(no_traffic_field_no_columns),
 	};
 
 	if (!setlocale(LC_CTYPE, "C.UTF-8"))

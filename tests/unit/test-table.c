@@ -199,7 +199,7 @@ static void events_in_words(void **state)
 	described("{\"type\":\"privilege_change\",\"operation\":\"capset\",\"before\":{\"effective\":[\"CAP_CHOWN\"],"
 		  "\"uid\":1},"
 		  "\"after\":{\"effective\":[],\"uid\":0}}",
-		  "capset effective 1 -> 0, uid 1 -> 0");
+		  "capset effective -CAP_CHOWN, uid 1 -> 0");
 	described("{\"type\":\"sandbox_escape\",\"category\":\"ptrace\",\"syscall\":\"ptrace\",\"target\":\"12\","
 		  "\"error\":\"EPERM\"}",
 		  "ptrace: ptrace 12 -> EPERM");
