@@ -127,7 +127,7 @@ static void case_mode(void)
 	char fields[64];
 
 	make_file("f", "x");
-	BY_NAME("chmod", "chmod", at("f"), "mode=0604", ok(chmod("f", 0604)));
+	BY_NAME("chmod", "chmod", at("f"), "@mode=0604", ok(chmod("f", 0604)));
 	make_file("g", "x");
 	fd = open("g", O_RDONLY | O_CLOEXEC);
 	(void)fstat(fd, &st);
