@@ -136,6 +136,7 @@ struct slot {
 	__u64 sequence[HD_LANE_MAX];
 	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
 	__u64 busy; /* see slot_take */
+	__u64 words[16]; /* a caller's sockaddr, to hash */
 	__u64 frame[FRAME_BYTES / 8];
 };
 

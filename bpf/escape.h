@@ -210,8 +210,6 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 	} else {
 		item_user_string(s, HD_I_TARGET_NAME, name);
 	}
-	if (rule == HD_RULE_PROC_MEM)
-		e->mover_pid = proc_pid_of(inode);
 	frame_submit(s, HD_LANE_CRITICAL);
 }
 

@@ -11,7 +11,7 @@ struct flush_args {
 	__u32 emitted;
 };
 
-static long traffic_one(struct bpf_map *map, __u64 *key, struct connection *c, struct slot **s)
+static long traffic_one(struct bpf_map *map, __u64 *key, struct hd_header *c, struct slot **s)
 {
 	traffic_emit(*s, (struct sock *)*key, c);
 	return 0;

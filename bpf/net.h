@@ -241,31 +241,25 @@ int BPF_PROG(on_socket, struct pt_regs *regs, long ret)
 
 /* ---- what connections carry ---- */
 
-/* TCP connections of the workload by socket, until they close. */
-struct connection {
-	struct hd_header h;
-	__u32 accepted;
-	__u32 pad;
-};
-
+/* TCP connections of the workload by socket, until they close: the header of the event that told of their beginning. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64);
-	__type(value, struct connection);
+	__type(value, struct hd_header);
 } connections SEC(".maps");
 
-/* The frame in the slot tells of this socket's beginning: whose it is stays with the socket. */
+/* The frame in the slot tells of this socket's beginning: whose it is stays with the socket. pad0 says: accepted. */
 INLINE void connection_open(struct slot *s, struct sock *sk, __u32 accepted)
 {
-	struct connection c = { .accepted = accepted };
+	struct hd_header *h = (struct hd_header *)s->frame;
 	__u64 key = (__u64)sk;
 
-	__builtin_memcpy(&c.h, s->frame, sizeof(c.h));
-	bpf_map_update_elem(&connections, &key, &c, BPF_ANY);
+	h->pad0 = accepted;
+	bpf_map_update_elem(&connections, &key, h, BPF_ANY);
 }
 
-static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct connection *c)
+static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct hd_header *c)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct sockaddr_any a = {};
@@ -274,7 +268,7 @@ static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct conne
 	if (!s || !c)
 		return 0;
 	t = (struct hd_traffic *)s->frame;
-	__builtin_memcpy(&t->h, &c->h, sizeof(t->h));
+	__builtin_memcpy(&t->h, c, sizeof(t->h));
 	t->h.type = HD_TRAFFIC;
 	t->h.size = sizeof(*t);
 	t->h.time_ns = bpf_ktime_get_boot_ns();
@@ -284,7 +278,8 @@ static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct conne
 	t->sent = KREAD(tp, bytes_sent) - KREAD(tp, bytes_retrans);
 	t->received = KREAD(tp, bytes_received);
 	t->family = KREAD(sk, __sk_common.skc_family);
-	t->accepted = c->accepted;
+	t->accepted = c->pad0;
+	t->h.pad0 = 0;
 	item_address(s, HD_I_SOCKADDR, &a, sock_address(sk, true, &a));
 	item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
 	frame_submit(s, HD_LANE_CRITICAL);
@@ -417,7 +412,7 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 	if (!target_cgroup && !stray_tasks)
 		return 0;
 	if (old_state != TCP_SYN_SENT) {
-		struct connection *c;
+		struct hd_header *c;
 
 		if (new_state != TCP_CLOSE)
 			return 0;
@@ -458,26 +453,19 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 
 /* ---- bind, listen, accept ---- */
 
-/* Who a socket belongs to. */
-struct owner {
-	struct hd_header h;
-};
-
 /* Who listens on a port: a connection's first segments come before anyone has accepted it. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, __u32);
-	__type(value, struct owner);
+	__type(value, struct hd_header);
 } listeners SEC(".maps");
 
 INLINE void listener_note(struct slot *s, struct sock *sk)
 {
 	__u32 port = KREAD(sk, __sk_common.skc_num);
-	struct owner o;
 
-	__builtin_memcpy(&o.h, s->frame, sizeof(o.h));
-	bpf_map_update_elem(&listeners, &port, &o, BPF_ANY);
+	bpf_map_update_elem(&listeners, &port, s->frame, BPF_ANY);
 }
 
 SEC("tp_btf/sys_exit")
@@ -542,7 +530,6 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 		return 0;
 	sk = KREAD(sock, sk);
 	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sock, sk);
-	n->result = 0;
 	n->h.flags |= HD_F_VERIFIED;
 	if (n->family == AF_UNIX) {
 		struct sock *peer = KREAD((struct unix_sock *)sk, peer);
@@ -587,13 +574,14 @@ INLINE bool destination_new(const struct destination *k)
 }
 
 /* FNV-1a over the caller's sockaddr, eight bytes at a time: tells destinations of one socket apart. */
-INLINE void destination_of_user(struct destination *k, const void *address, __u64 bytes)
+INLINE void destination_of_user(struct slot *s, struct destination *k, const void *address, __u64 bytes)
 {
-	__u64 words[16] = {}, hash = 0xcbf29ce484222325ULL;
+	__u64 hash = 0xcbf29ce484222325ULL;
 
-	bpf_probe_read_user(words, masked(bytes, sizeof(words) - 1), address);
+	__builtin_memset(s->words, 0, sizeof(s->words));
+	bpf_probe_read_user(s->words, masked(bytes, sizeof(s->words) - 1), address);
 	for (int i = 0; i < 16; i++)
-		hash = (hash ^ words[i]) * 0x100000001b3ULL;
+		hash = (hash ^ s->words[i]) * 0x100000001b3ULL;
 	__builtin_memcpy(k->address, &hash, 8);
 }
 
@@ -628,7 +616,7 @@ INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 b
 	if (c->result >= 0) {
 		struct destination k = { .socket = (__u64)sk };
 
-		destination_of_user(&k, address, bytes);
+		destination_of_user(s, &k, address, bytes);
 		if (!destination_new(&k))
 			return;
 		n->result = 0;

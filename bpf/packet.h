@@ -13,7 +13,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 8192);
 	__type(key, __u64);
-	__type(value, struct owner);
+	__type(value, struct hd_header);
 } owners SEC(".maps");
 
 struct packet {
@@ -197,7 +197,7 @@ INLINE int packet_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct slot
 {
 	struct task_struct *t = current_task();
 	struct packet p = {};
-	struct owner *owner, fresh = {};
+	struct hd_header *owner, fresh = {};
 	__u64 cookie;
 
 	p.egress = 1;
@@ -210,10 +210,10 @@ INLINE int packet_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct slot
 		if (p.protocol == IPPROTO_TCP ? bpf_skb_ancestor_cgroup_id(skb, target_level) != target_cgroup :
 						!packet_sender_in_scope(t))
 			return 1;
-		frame_task(&fresh.h, t);
-		fresh.h.ns_pid = task_ns_pid(t);
-		fresh.h.time_ns = bpf_ktime_get_boot_ns();
-		fresh.h.cpu = bpf_get_smp_processor_id();
+		frame_task(&fresh, t);
+		fresh.ns_pid = task_ns_pid(t);
+		fresh.time_ns = bpf_ktime_get_boot_ns();
+		fresh.cpu = bpf_get_smp_processor_id();
 		bpf_map_update_elem(&owners, &cookie, &fresh, BPF_ANY);
 		owner = bpf_map_lookup_elem(&owners, &cookie);
 		if (!owner)
@@ -221,9 +221,9 @@ INLINE int packet_egress(struct __sk_buff *skb, struct bpf_sock *sk, struct slot
 	}
 	/* A datagram socket that is connected has told so by its connect. */
 	if (p.protocol != IPPROTO_TCP && sk->state != TCP_ESTABLISHED)
-		packet_datagram(s, &p, &owner->h, cookie, sk->type);
+		packet_datagram(s, &p, owner, cookie, sk->type);
 	if (p.payload_bytes && (dns_port(p.local_port) || dns_port(p.remote_port)))
-		packet_dns(skb, s, &p, &owner->h, cookie);
+		packet_dns(skb, s, &p, owner, cookie);
 	return 1;
 }
 
@@ -253,7 +253,7 @@ int on_ingress(struct __sk_buff *skb)
 {
 	struct bpf_sock *sk = skb->sk;
 	struct packet p = {};
-	struct owner *owner;
+	struct hd_header *owner;
 	struct slot *s;
 	__u64 cookie;
 	__u32 port;
@@ -282,7 +282,7 @@ int on_ingress(struct __sk_buff *skb)
 		return 1;
 	s = slot_take(SLOT_SOFTIRQ, HD_DNS_RESPONSE);
 	if (s) {
-		packet_dns(skb, s, &p, &owner->h, cookie);
+		packet_dns(skb, s, &p, owner, cookie);
 		slot_drop(s);
 	}
 	return 1;
@@ -293,7 +293,7 @@ SEC("cgroup/sock_create")
 int on_sock_create(struct bpf_sock *sk)
 {
 	struct task_struct *t = current_task();
-	struct owner fresh = {};
+	struct hd_header fresh = {};
 	__u64 cookie;
 
 	if (!target_cgroup && !stray_tasks)
@@ -301,9 +301,9 @@ int on_sock_create(struct bpf_sock *sk)
 	if (!packet_sender_in_scope(t))
 		return 1;
 	cookie = bpf_get_socket_cookie(sk);
-	frame_task(&fresh.h, t);
-	fresh.h.ns_pid = task_ns_pid(t);
-	fresh.h.time_ns = bpf_ktime_get_boot_ns();
+	frame_task(&fresh, t);
+	fresh.ns_pid = task_ns_pid(t);
+	fresh.time_ns = bpf_ktime_get_boot_ns();
 	bpf_map_update_elem(&owners, &cookie, &fresh, BPF_ANY);
 	return 1;
 }

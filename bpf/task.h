@@ -251,8 +251,10 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 	f->child_ns_pid = task_ns_pid(child);
 	frame_submit(s, HD_LANE_CRITICAL);
 	/* CLONE_INTO_CGROUP: born elsewhere is having left. */
-	if (target_cgroup && !task_in_cgroup(child) && in_cgroup())
+	if (target_cgroup && !task_in_cgroup(child) && in_cgroup()) {
 		left_cgroup(s, child, HD_RULE_LEFT_CGROUP);
+		return 0;
+	}
 	if (clone_flags & CLONE_NEW_ANY) {
 		e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
 		e->h.flags = HD_F_VERIFIED;

@@ -189,11 +189,11 @@ size_t sensor_hooks(const struct sensor *s, const struct sensor_hook **ret)
 const char *const *sensor_blind(const struct sensor *s)
 {
 	static const char *const lsm[] = {
-		"what io_uring does without a system call of its own (its set-up is seen)",
+		"what is done through io_uring: files opened, read or written, sockets connected, names changed",
 		NULL,
 	};
 	static const char *const tracepoint[] = {
-		"what io_uring does without a system call of its own (its set-up is seen)",
+		"what is done through io_uring: files opened, read or written, sockets connected, names changed",
 		"the object of calls that change names or metadata by path: told by the caller's words (verified: "
 		"false), "
 		"since the kernel allows no LSM programs here",

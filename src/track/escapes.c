@@ -10,6 +10,12 @@
 #include <sys/socket.h>
 
 const struct escape_rule escape_paths[] = {
+	/* Links first: what lies behind one of another process is reached through it, whatever it is. */
+	{ "/proc/[0-9]*/root*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's root directory" },
+	{ "/proc/[0-9]*/cwd*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's working directory" },
+	{ "/proc/[0-9]*/exe", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's image" },
+	{ "/proc/[0-9]*/fd/*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's descriptors" },
+	{ "/proc/[0-9]*/map_files/*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's mapped files" },
 	{ "/proc/sys/kernel/core_pattern", true, HD_ESC_CONTAINER, HD_RULE_CORE_PATTERN,
 	  "the kernel runs what it names, as root, outside every namespace" },
 	{ "/sys/fs/cgroup*/release_agent", true, HD_ESC_CONTAINER, HD_RULE_RELEASE_AGENT,
@@ -28,11 +34,6 @@ const struct escape_rule escape_paths[] = {
 	{ "*/eks.amazonaws.com/serviceaccount/token", false, HD_ESC_CONTAINER, HD_RULE_TOKEN,
 	  "the pod's credential at the cloud's API" },
 	{ "/proc/[0-9]*/mem", false, HD_ESC_PTRACE, HD_RULE_PROC_MEM, "another process's memory" },
-	{ "/proc/[0-9]*/root*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's root directory" },
-	{ "/proc/[0-9]*/cwd*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's working directory" },
-	{ "/proc/[0-9]*/exe", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's image" },
-	{ "/proc/[0-9]*/fd/*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's descriptors" },
-	{ "/proc/[0-9]*/map_files/*", false, HD_ESC_CONTAINER, HD_RULE_MAGIC_LINK, "another process's mapped files" },
 	{ "/proc/[0-9]*/environ", false, HD_ESC_PROC_SYS, HD_RULE_SENSITIVE_PROC, "another process's secrets" },
 	{ "/proc/[0-9]*/maps", false, HD_ESC_PROC_SYS, HD_RULE_SENSITIVE_PROC, "another process's memory layout" },
 	{ "/proc/[0-9]*/auxv", false, HD_ESC_PROC_SYS, HD_RULE_SENSITIVE_PROC, "another process's memory layout" },
@@ -110,10 +111,11 @@ static uint32_t pid_of(const char *path)
 	return sscanf(path, "/proc/%u%c", &pid, &slash) == 2 && slash == '/' ? pid : 0;
 }
 
-static const struct escape_rule *match(const struct escape_rule *table, const char *text, bool write)
+/* own: the path is below the process's own /proc/PID, where only writing can be an escape. */
+static const struct escape_rule *match(const struct escape_rule *table, const char *text, bool write, bool own)
 {
 	for (const struct escape_rule *r = table; r->pattern; r++) {
-		if (r->write_only && !write)
+		if (r->write_only ? !write : own)
 			continue;
 		if (!fnmatch(r->pattern, text, 0))
 			return r->rule ? r : NULL;
@@ -130,19 +132,13 @@ static bool is_own(const struct event *e, const char *path)
 
 const struct escape_rule *escape_of_open(const struct event *open)
 {
-	const struct escape_rule *r;
 	char path[HD_PATH_MAX + 1];
 	bool write;
 
 	if (!text_of(open->path.path, path, sizeof(path)))
 		return NULL;
 	write = (open->u.open.flags & O_ACCMODE) != O_RDONLY || open->u.open.flags & O_TRUNC;
-	r = match(escape_paths, path, write);
-	if (!r)
-		return NULL;
-	if (is_own(open, path) && !r->write_only)
-		return NULL;
-	return r;
+	return match(escape_paths, path, write, is_own(open, path));
 }
 
 const struct escape_rule *escape_of_connect(const struct event *connect)
@@ -151,8 +147,8 @@ const struct escape_rule *escape_of_connect(const struct event *connect)
 	struct bytes name = bytes_set(connect->path.path) ? connect->path.path : connect->remote.text;
 
 	if (connect->u.net.family == AF_UNIX)
-		return text_of(name, text, sizeof(text)) ? match(escape_sockets, text, true) : NULL;
-	return text_of(connect->remote.text, text, sizeof(text)) ? match(escape_addresses, text, true) : NULL;
+		return text_of(name, text, sizeof(text)) ? match(escape_sockets, text, true, false) : NULL;
+	return text_of(connect->remote.text, text, sizeof(text)) ? match(escape_addresses, text, true, false) : NULL;
 }
 
 bool escape_holds(const struct event *escape)
@@ -164,14 +160,14 @@ bool escape_holds(const struct event *escape)
 	case HD_RULE_TOKEN:
 		if (!text_of(escape->target.path, path, sizeof(path)))
 			return true;
-		r = match(escape_paths, path, false);
+		r = match(escape_paths, path, false, false);
 		return r && r->rule == HD_RULE_TOKEN;
 	case HD_RULE_MAGIC_LINK:
 		/* The caller's own string: through whose link it went is all there is to judge. */
 		if (!text_of(escape->target.path, path, sizeof(path)))
 			return true;
-		r = match(escape_paths, path, false);
-		return r && r->rule == HD_RULE_MAGIC_LINK && !is_own(escape, path);
+		r = match(escape_paths, path, false, is_own(escape, path));
+		return r && r->rule == HD_RULE_MAGIC_LINK;
 	default:
 		return true;
 	}

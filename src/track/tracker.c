@@ -246,6 +246,7 @@ static void escape_tell(struct tracker *t, const struct event *of, struct proces
 
 	e->type = e->h.type = HD_SANDBOX_ESCAPE;
 	e->h.lane = (uint8_t)ledger_lane(HD_SANDBOX_ESCAPE);
+	e->h.lane_sequence = 0; /* it was in no lane */
 	x->h = e->h;
 	x->category = rule->category;
 	x->rule = rule->rule;

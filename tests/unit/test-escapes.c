@@ -24,6 +24,11 @@ static const struct {
 	const char *pattern, *path;
 	unsigned flags;
 } opens[] = {
+	{ "/proc/[0-9]*/root*", "/proc/1/root/etc/shadow", READ },
+	{ "/proc/[0-9]*/cwd*", "/proc/1/cwd/notes", READ },
+	{ "/proc/[0-9]*/exe", "/proc/1/exe", READ },
+	{ "/proc/[0-9]*/fd/*", "/proc/1/fd/3", READ },
+	{ "/proc/[0-9]*/map_files/*", "/proc/1/map_files/400000-401000", READ },
 	{ "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/core_pattern", WRITE },
 	{ "/sys/fs/cgroup*/release_agent", "/sys/fs/cgroup/rdma/x/release_agent", WRITE },
 	{ "/dev/mem", "/dev/mem", READ },
@@ -37,11 +42,6 @@ static const struct {
 	{ "*/kubernetes.io/serviceaccount/token", "/run/secrets/kubernetes.io/serviceaccount/token", READ },
 	{ "*/eks.amazonaws.com/serviceaccount/token", "/run/secrets/eks.amazonaws.com/serviceaccount/token", READ },
 	{ "/proc/[0-9]*/mem", "/proc/1/mem", READ },
-	{ "/proc/[0-9]*/root*", "/proc/1/root/etc/shadow", READ },
-	{ "/proc/[0-9]*/cwd*", "/proc/1/cwd/notes", READ },
-	{ "/proc/[0-9]*/exe", "/proc/1/exe", READ },
-	{ "/proc/[0-9]*/fd/*", "/proc/1/fd/3", READ },
-	{ "/proc/[0-9]*/map_files/*", "/proc/1/map_files/400000-401000", READ },
 	{ "/proc/[0-9]*/environ", "/proc/1/environ", READ },
 	{ "/proc/[0-9]*/maps", "/proc/1/maps", READ },
 	{ "/proc/[0-9]*/auxv", "/proc/1/auxv", READ },
@@ -150,6 +150,18 @@ static size_t count(const struct escape_rule *table)
 }
 
 /* ---- what must hit ---- */
+
+/* What lies behind another process's link is reached through the link, even where its own name has a rule. */
+static void links_come_first(void **state)
+{
+	const struct escape_rule *rule = of_open("/proc/1/root/proc/1/mem", READ);
+
+	assert_non_null(rule);
+	assert_int_equal(rule->rule, HD_RULE_MAGIC_LINK);
+	rule = of_open("/proc/1/root/run/secrets/kubernetes.io/serviceaccount/token", READ);
+	assert_non_null(rule);
+	assert_int_equal(rule->rule, HD_RULE_MAGIC_LINK);
+}
 
 static void each_path_is_hit(void **state)
 {
@@ -368,6 +380,7 @@ static void page_names_every_pattern(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(links_come_first),
 		cmocka_unit_test(each_path_is_hit),
 		cmocka_unit_test(each_socket_is_hit),
 		cmocka_unit_test(socket_named_by_its_address),
