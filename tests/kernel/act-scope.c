@@ -371,6 +371,9 @@ static void case_oom(void)
 	(void)must(WIFSIGNALED(act_status) && WTERMSIG(act_status) == SIGKILL, "it was killed for memory");
 	expect("process_exit", "killed for memory", "@pid=%d|tid=*|ppid=%d|signal=SIGKILL|oom_killed=true|-exit_code",
 	       pid, getpid());
+	/* The judge removes those of v2, whose paths the sensor still wants. */
+	if (strncmp(path, mount_point, strlen(mount_point)) != 0)
+		(void)rmdir(path);
 }
 
 static const struct act_case cases[] = {
