@@ -143,12 +143,22 @@ static void print_help(const struct cli_usage *usage)
 	}
 }
 
+/* Is word one of the choices of an argument such as "text|json"? */
+static bool is_choice(const char *argument, const char *word)
+{
+	const char *at = argument && strchr(argument, '|') ? strstr(argument, word) : NULL;
+	size_t length = strlen(word);
+
+	return at && length > 0 && (at == argument || at[-1] == '|') && (at[length] == '|' || at[length] == '\0');
+}
+
 /* Says what is wrong with the option that getopt refused. */
 static void wrong(const struct cli_parser *p, int code)
 {
 	const struct cli_usage *usage = p->usage;
 	const char *given = p->argv[optind - 1], *near = NULL;
 	size_t length = strcspn(given, "=");
+	char name[64];
 
 	if (code == ':') {
 		(void)cli_usage_error(usage->name, "%s needs an argument", given);
@@ -158,12 +168,19 @@ static void wrong(const struct cli_parser *p, int code)
 		(void)cli_usage_error(usage->name, "-%c is not an option", optopt);
 		return;
 	}
+	/* Without what follows an equals sign. */
+	(void)snprintf(name, sizeof(name), "%.*s", (int)MIN(length - 2, sizeof(name) - 1), given + 2);
 	for (const struct cli_option *o = usage->options; o->name; o++) {
+		if (is_choice(o->argument, given + 2)) {
+			(void)cli_usage_error(usage->name, "%s is not an option; did you mean --%s %s?", given, o->name,
+					      given + 2);
+			return;
+		}
 		if (strlen(o->name) == length - 2 && strncmp(given + 2, o->name, length - 2) == 0) {
 			(void)cli_usage_error(usage->name, "--%s takes no argument", o->name);
 			return;
 		}
-		if (!near && distance(given + 2, o->name) <= 2)
+		if (!near && distance(name, o->name) <= 2)
 			near = o->name;
 	}
 	if (near)

@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -35,11 +36,11 @@ enum {
 };
 
 static const struct cli_option options[] = {
-	{ OPT_TYPE, "type", "TYPE,...", "only these types, or families of them (file, network, ...)" },
+	{ OPT_TYPE, "type", "TYPE,...", "only these types or families (file, network, ...)" },
 	{ OPT_PID, "pid", "N", "only of this process" },
-	{ OPT_SINCE, "since", "TIME", "from then on: 2026-01-31T12:00:00Z, or 10m for ten minutes ago" },
+	{ OPT_SINCE, "since", "TIME", "from then on: 2026-01-31T12:00:00Z, or 10m (ago)" },
 	{ OPT_UNTIL, "until", "TIME", "before then" },
-	{ OPT_PATH, "path", "GLOB", "only what names a path like this; * crosses slashes" },
+	{ OPT_PATH, "path", "GLOB", "only what names such a path; * crosses slashes" },
 	{ OPT_HOST, "host", "GLOB", "only what names a host or an address like this" },
 	{ OPT_FAILED, "failed", NULL, "only what failed" },
 	{ OPT_ESCAPES, "escapes", NULL, "only attempts to leave the sandbox" },
@@ -52,8 +53,8 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
 	.name = "events",
 	.synopsis = "[SESSION|last] [OPTION...]",
-	.about = "Prints the events of a session, in the order they were recorded. SESSION is an id, the\n"
-		 "start of one, or 'last', which is the default.",
+	.about = "Prints the events of a session, in the order they were recorded. SESSION is an\n"
+		 "id, the start of one, or 'last', which is the default.",
 	.options = options,
 };
 
@@ -67,7 +68,7 @@ struct view {
 	struct buf out;
 };
 
-/* A type's name, or the start of several before an underscore. */
+/* A type's name, the start of several before an underscore, or the short name that the table shows. */
 static uint32_t types_of(const char *name, size_t length)
 {
 	uint32_t found = 0;
@@ -77,6 +78,12 @@ static uint32_t types_of(const char *name, size_t length)
 
 		if (strncmp(full, name, length) == 0 && (full[length] == '\0' || full[length] == '_'))
 			found |= 1U << type;
+	}
+	for (unsigned type = 1; !found && type <= HD_TYPE_EVENT_MAX; type++) {
+		const char *brief = describe_type(name_event_type(type));
+
+		if (strncasecmp(brief, name, length) == 0 && brief[length] == '\0')
+			found = 1U << type;
 	}
 	return found;
 }
@@ -303,6 +310,16 @@ static int parse_option(struct view *v, int option, const char *value)
 	}
 }
 
+/* On stderr, so that what reads the lines gets none. */
+static void say_nothing(const struct view *v, const char *id)
+{
+	if (v->filter.types || v->filter.pid || v->filter.since_ns || v->filter.until_ns || v->path || v->host ||
+	    v->failed)
+		(void)cli_error("no event of session %s matches; 'heddle events %s' prints them all", id, id);
+	else
+		(void)cli_error("session %s has no event yet", id);
+}
+
 int cmd_events(int argc, char **argv)
 {
 	struct cli_parser parser = { .usage = &usage, .argc = argc, .argv = argv };
@@ -333,5 +350,7 @@ int cmd_events(int argc, char **argv)
 		(void)fflush(stdout);
 		return cli_fail(&err);
 	}
-	return cli_finish(v.shown > 0 ? CLI_OK : CLI_NOTHING);
+	if (v.shown == 0)
+		say_nothing(&v, id);
+	return cli_finish(CLI_OK);
 }

@@ -42,7 +42,8 @@ struct recorder_end {
 struct recorder_counts {
 	uint64_t events;
 	uint64_t files_read, files_written, files_deleted, hosts; /* distinct */
-	uint64_t escapes[HD_ESC_MAX];
+	uint64_t escapes[HD_ESC_MAX], escapes_failed[HD_ESC_MAX];
+	const char *worst_escapes[HD_ESC_MAX]; /* of each category, the first that succeeded, else the first */
 	uint64_t privilege_changes;
 	uint64_t max_rss_bytes;      /* of the largest process */
 	uint64_t lost[HD_LANE_MAX];

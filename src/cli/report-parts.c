@@ -313,6 +313,11 @@ static int by_open_rank(const void *a, const void *b)
 	return i != j ? (i > j) - (i < j) : (x->count < y->count) - (x->count > y->count);
 }
 
+static void fold_done(void *thing)
+{
+	free(((struct report_count *)thing)->detail);
+}
+
 /* Copies what is no search, with its numbers folded. */
 static void fold_opens(const struct keyed *from, struct keyed *to)
 {
@@ -325,8 +330,12 @@ static void fold_opens(const struct keyed *from, struct keyed *to)
 		report_fold_numbers(&key, (struct bytes){ c->key, strlen(c->key) });
 		struct report_count *sum = key.failed ? NULL : keyed_get(to, key.data, key.length);
 
-		if (sum)
-			sum->count += c->count;
+		if (!sum)
+			continue;
+		/* One alone keeps its numbers. */
+		free(sum->detail);
+		sum->detail = sum->count == 0 ? strdup(c->key) : NULL;
+		sum->count += c->count;
 	}
 	keyed_sort(to, by_open_rank);
 }
@@ -339,7 +348,7 @@ static void put_failed_opens(struct page *p)
 		{ "FILE", .cut = TABLE_CUT_START },
 	};
 	const struct keyed *errors = &p->r->open_errors;
-	struct keyed k = KEYED_INIT(struct report_count, p->r->failed_opens.n + 1, NULL);
+	struct keyed k = KEYED_INIT(struct report_count, p->r->failed_opens.n + 1, fold_done);
 	_cleanup_buf_ struct buf text = BUF_INIT(4096);
 	char number[DESCRIBE_NUMBER_MAX];
 
@@ -359,7 +368,9 @@ static void put_failed_opens(struct page *p)
 		table_row(t);
 		table_cellf(t, TERM_YELLOW, "%.*s", (int)strcspn(c->key, " "), c->key);
 		table_cell(t, TERM_PLAIN, describe_number(c->count, number));
-		table_cell(t, TERM_PLAIN, c->key + strcspn(c->key, " ") + (strchr(c->key, ' ') != NULL));
+		const char *key = c->detail ? c->detail : c->key;
+
+		table_cell(t, TERM_PLAIN, key + strcspn(key, " ") + (strchr(key, ' ') != NULL));
 	}
 	if (k.n > 0)
 		page_table(p, t);

@@ -20,8 +20,9 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
 	.name = "report",
 	.synopsis = "[SESSION|last] [OPTION...]",
-	.about = "Sums a session up: escapes and privilege changes first, then processes, hosts, files\n"
-		 "and the ledger. SESSION is an id, the start of one, or 'last', which is the default.",
+	.about = "Sums a session up: escapes and privilege changes first, then processes, hosts,\n"
+		 "files and the ledger. SESSION is an id, the start of one, or 'last', which is the\n"
+		 "default.",
 	.options = options,
 };
 

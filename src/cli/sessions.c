@@ -29,8 +29,8 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
 	.name = "sessions",
 	.synopsis = "[OPTION...]",
-	.about = "Lists the sessions that are stored, newest first. One that is 'interrupted' was killed or lost\n"
-		 "its machine; what had been stored by then is there.",
+	.about = "Lists the sessions that are stored, newest first. One that is 'interrupted' was\n"
+		 "killed or lost its machine; what had been stored by then is there.",
 	.options = options,
 };
 
@@ -118,10 +118,21 @@ static void put_state(struct table *t, const struct store_session *s)
 		table_cellf(t, s->exit_status ? TERM_YELLOW : TERM_PLAIN, "exit %d", s->exit_status);
 }
 
+/* As it would be typed; the store's own line has no quotes. */
+static void put_command(struct table *t, const struct store_session *s)
+{
+	_cleanup_(line_free_p) struct line *start = NULL;
+	_cleanup_buf_ struct buf command = BUF_INIT(LINE_MAX_BYTES);
+
+	if (s->start_line && line_parse(s->start_line, strlen(s->start_line), &start) == 0)
+		(void)describe_command(line_get(start, "command"), &command);
+	table_cell(t, TERM_PLAIN, command.length > 0 && !command.failed ? command.data : s->command);
+}
+
 static int add(void *context, const struct store_session *s)
 {
 	struct listing *l = context;
-	char text[DESCRIBE_DURATION_MAX], started[32];
+	char text[DESCRIBE_DURATION_MAX], number[DESCRIBE_NUMBER_MAX], started[32];
 	int64_t end_ns = s->ended_ns;
 	time_t seconds = s->started_ns / CLOCK_SECOND_NS;
 	struct tm tm = { 0 };
@@ -150,16 +161,20 @@ static int add(void *context, const struct store_session *s)
 	table_cell(l->table, TERM_PLAIN, started);
 	table_cell(l->table, TERM_PLAIN, end_ns ? describe_duration(end_ns - s->started_ns, text) : "");
 	put_state(l->table, s);
-	table_cellf(l->table, TERM_PLAIN, "%llu", (unsigned long long)s->events);
-	table_cell(l->table, TERM_PLAIN, s->command);
+	table_cell(l->table, TERM_PLAIN, describe_number(s->events, number));
+	put_command(l->table, s);
 	return 0;
 }
 
 static int list(const char *home, bool json, struct err *err)
 {
 	static const struct table_column columns[] = {
-		{ "SESSION" }, { "STARTED" }, { "LASTED", .right = true },
-		{ "STATE" },   { "EVENTS", .right = true }, { "COMMAND", .cut = TABLE_CUT_END },
+		{ "SESSION" },
+		{ "STARTED" },
+		{ "LASTED", .right = true },
+		{ "STATE" },
+		{ "EVENTS", .right = true },
+		{ "COMMAND", .cut = TABLE_CUT_END },
 	};
 	_cleanup_(table_free_p) struct table *table = table_new(columns, ARRAY_SIZE(columns), ROWS_MAX);
 	struct listing l = { .table = table, .prefix = PREFIX_MIN, .json = json };
@@ -197,6 +212,8 @@ int cmd_sessions(int argc, char **argv)
 
 	while ((option = cli_next(&parser)) > 0) {
 		if (option == OPT_DELETE) {
+			if (delete)
+				return cli_usage_error("sessions", "--delete takes one session at a time");
 			delete = parser.value;
 			continue;
 		}
@@ -207,7 +224,8 @@ int cmd_sessions(int argc, char **argv)
 	if (option != CLI_OPT_END)
 		return option == CLI_OPT_HELP ? CLI_OK : CLI_FAILED;
 	if (parser.next < argc)
-		return cli_usage_error("sessions", "takes no argument, got '%s'", argv[parser.next]);
+		return cli_usage_error("sessions", "lists all and takes no argument; 'heddle report %s' shows one",
+				       argv[parser.next]);
 	int r = store_home(home, sizeof(home), &err);
 	if (r >= 0 && delete) {
 		r = store_find(home, delete, id, &err);

@@ -9,7 +9,11 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/session-lines.h"
+#include "cli/table.h"
 #include "event/names.h"
+
+#define KEY_COLUMNS 14
+#define WIDTH 80U /* of what is not known: the launcher prints this */
 
 static const char *plural(uint64_t n)
 {
@@ -78,26 +82,38 @@ static void hosts(const struct recorder_counts *c, struct buf *out)
 	buf_addc(out, '\n');
 }
 
-static void alarms(const struct summary *s, struct buf *out)
+/* The worst categories first; of each how many there were, and one that tells most. */
+static void escapes(const struct summary *s, struct buf *out)
 {
 	const struct recorder_counts *c = s->counts;
-	uint64_t escapes = 0;
-	const char *separator = ": ";
+	uint64_t all = 0, refused = 0;
 
-	for (unsigned i = 0; i < HD_ESC_MAX; i++)
-		escapes += c->escapes[i];
-	if (escapes > 0) {
-		buf_addf(out, "%s  %-11s %llu attempt%s", term_on(s->color, TERM_ALARM), "ESCAPES",
-			 (unsigned long long)escapes, plural(escapes));
-		for (unsigned i = 1; i < HD_ESC_MAX; i++) {
-			if (!c->escapes[i])
-				continue;
-			buf_addf(out, "%s%s %llu", separator, name_escape_category(i),
-				 (unsigned long long)c->escapes[i]);
-			separator = ", ";
-		}
-		buf_addf(out, "%s\n", term_off(s->color));
+	for (unsigned i = 0; i < HD_ESC_MAX; i++) {
+		all += c->escapes[i];
+		refused += c->escapes_failed[i];
 	}
+	if (all == 0)
+		return;
+	buf_addf(out, "%s  %-11s %llu attempt%s, %llu refused%s\n", term_on(s->color, TERM_ALARM), "ESCAPES",
+		 (unsigned long long)all, plural(all), (unsigned long long)refused, term_off(s->color));
+	for (unsigned i = 1; i < HD_ESC_MAX; i++) {
+		bool harmless = c->escapes_failed[i] == c->escapes[i];
+		const char *words = c->worst_escapes[i] ? c->worst_escapes[i] : "?";
+
+		if (c->escapes[i] == 0)
+			continue;
+		buf_addf(out, "%s%*s%-11s %5llu  ", term_on(s->color, harmless ? TERM_YELLOW : TERM_ALARM), KEY_COLUMNS,
+			 "", name_escape_category(i), (unsigned long long)c->escapes[i]);
+		(void)table_text(out, words, strlen(words), WIDTH - KEY_COLUMNS - 19 - (harmless ? 9 : 0),
+				 TABLE_CUT_END);
+		buf_addf(out, "%s%s\n", harmless ? ", refused" : "", term_off(s->color));
+	}
+}
+
+static void privileges(const struct summary *s, struct buf *out)
+{
+	const struct recorder_counts *c = s->counts;
+
 	if (c->privilege_changes > 0)
 		buf_addf(out, "%s  %-11s %llu change%s%s\n", term_on(s->color, TERM_ALARM), "PRIVILEGES",
 			 (unsigned long long)c->privilege_changes, plural(c->privilege_changes), term_off(s->color));
@@ -128,7 +144,8 @@ static void ledger(const struct summary *s, struct buf *out)
 void summary_write(const struct summary *s, struct buf *out)
 {
 	head(s, out);
-	alarms(s, out);
+	escapes(s, out);
+	privileges(s, out);
 	processes(s, out);
 	files(s->counts, out);
 	hosts(s->counts, out);

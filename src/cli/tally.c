@@ -6,9 +6,12 @@
 #include <sys/socket.h>
 
 #include "base/text.h"
+#include "event/escape-names.h"
+#include "event/names.h"
 
 #define NAMES_CAP 65536
 #define HOST_TEXT_MAX 1100
+#define ESCAPE_TEXT_MAX 65536
 
 void tally_init(struct tally *t)
 {
@@ -28,6 +31,8 @@ void tally_done(struct tally *t)
 	map_done(&t->hosts);
 	for (size_t i = 0; i < RECORDER_HOSTS; i++)
 		free(t->host_names[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(t->escapes); i++)
+		free(t->escapes[i]);
 }
 
 /* FNV-1a. */
@@ -64,6 +69,38 @@ static void note_host(struct tally *t, const struct event *e)
 	t->counts.host_names[at] = t->host_names[at] ? t->host_names[at] : "?";
 }
 
+/* In words, for a terminal: "cat: openat /proc/1/mem". NULL when out of memory. */
+static char *escape_words(const struct event *e)
+{
+	_cleanup_buf_ struct buf target = BUF_INIT(ESCAPE_TEXT_MAX), text = BUF_INIT(8 * ESCAPE_TEXT_MAX);
+	const char *call = e->h.syscall != HD_NO_SYSCALL ? name_syscall(e->h.syscall) : NULL;
+
+	escape_target(e, &target);
+	(void)text_escape(&text, e->h.comm, strnlen(e->h.comm, sizeof(e->h.comm)));
+	buf_addf(&text, ": %s", call ? call : name_escape_category(e->u.escape.category));
+	if (!target.failed && target.length > 0) {
+		buf_addc(&text, ' ');
+		(void)text_escape(&text, target.data, target.length);
+	}
+	return text.failed ? NULL : TAKE_PTR(text.data);
+}
+
+static void note_escape(struct tally *t, const struct event *e)
+{
+	struct recorder_counts *c = &t->counts;
+	unsigned category = e->u.escape.category;
+	bool failed = e->u.escape.result < 0;
+
+	if (category >= HD_ESC_MAX)
+		return;
+	if (c->escapes[category] == 0 || (!failed && c->escapes_failed[category] == c->escapes[category])) {
+		free(t->escapes[category]);
+		c->worst_escapes[category] = t->escapes[category] = escape_words(e);
+	}
+	c->escapes[category]++;
+	c->escapes_failed[category] += failed;
+}
+
 void tally_event(struct tally *t, const struct event *e)
 {
 	struct recorder_counts *c = &t->counts;
@@ -90,8 +127,7 @@ void tally_event(struct tally *t, const struct event *e)
 		c->privilege_changes++;
 		break;
 	case HD_SANDBOX_ESCAPE:
-		if (e->u.escape.category < HD_ESC_MAX)
-			c->escapes[e->u.escape.category]++;
+		note_escape(t, e);
 		break;
 	default:
 		break;

@@ -11,6 +11,7 @@ struct tally {
 	struct recorder_counts counts;
 	struct map read, written, deleted, hosts;
 	char *host_names[RECORDER_HOSTS]; /* owned, escaped for a terminal */
+	char *escapes[HD_ESC_MAX];        /* the same */
 };
 
 void tally_init(struct tally *t);

@@ -98,6 +98,10 @@ class CommandLine(Read):
             (["events", "--type", ""], ["names no type"]),
             (["events", "--pid", "0"], ["--pid"]),
             (["events", "--pid", "12x"], ["--pid"]),
+            (["report", "--json"], ["did you mean --format json?"]),
+            (["report", "--fromat=json"], ["did you mean --format?"]),
+            (["sessions", "last"], ["'heddle report last' shows one"]),
+            (["sessions", "--delete", "a", "--delete", "b"], ["one session at a time"]),
             (["events", "--limit", "-1"], ["--limit"]),
             (["events", "--since", "yesterday"], ["--since"]),
             (["events", "--format", "xml"], ["table or json"]),
@@ -116,7 +120,19 @@ class CommandLine(Read):
         self.assertEqual(self.read("sessions", "--format", "json"), "")
         self.make_agent()
         self.fails("events", "ffffffff", code=1, words=["no session 'ffffffff'", "heddle sessions"])
-        self.assertEqual(self.read("events", "--pid", "4000000", code=1), "")
+
+    def test_no_match_is_said_and_no_error(self):
+        self.make_agent()
+        for format_ in ("table", "json"):
+            done = self.run_heddle("events", "--pid", "4000000", "--format", format_)
+            self.assertEqual((done.returncode, done.stdout), (0, b""))
+            self.assert_one_line(done.stderr, "no event", "matches", "heddle events 0190c0de")
+
+    def test_types_by_the_name_the_table_shows(self):
+        self.make_agent()
+        for brief, full in (("exec", "process_exec"), ("ESCAPE", "sandbox_escape"), ("dns", "dns_query,dns_response"),
+                            ("change,open", "file_metadata,file_open")):
+            self.assertEqual(self.read("events", "--type", brief), self.read("events", "--type", full))
 
     def test_full_standard_output(self):
         self.make_agent()

@@ -208,6 +208,37 @@ static void test_lines(void **state)
 	recorder_free(s.recorder);
 }
 
+/* The summary names the worst of each category, and what succeeded rather than what was refused before it. */
+static void test_summary_names_the_worst(void **state)
+{
+	struct session s;
+	const struct recorder_end how = { .known = true };
+	_cleanup_buf_ struct buf text = BUF_INIT(65536);
+	static struct frame f;
+
+	begin(&s);
+	for (int i = 0; i < 5; i++) {
+		frame_begin(&f, &agent, HD_SANDBOX_ESCAPE, sizeof(f.escape));
+		f.escape.category = i == 4 ? HD_ESC_BPF : HD_ESC_MOUNT;
+		f.escape.rule = HD_RULE_SYSCALL;
+		f.escape.result = i == 1 ? 0 : -1;
+		f.h.syscall = i == 4 ? 321 : i == 1 ? 166 : 165;
+		push(&s, &f);
+	}
+	*row(HD_SANDBOX_ESCAPE) = (struct ledger_row){ .made = 5, .delivered = 5 };
+	end(&s, &how);
+	struct summary summary = { .session = SESSION, .counts = recorder_counts(s.recorder), .end = &how };
+	summary_write(&summary, &text);
+	const char *bpf = strstr(text.data, "bpf             1  "), *mount = strstr(text.data, "mount           4  ");
+	assert_non_null(strstr(text.data, "  ESCAPES     5 attempts, 4 refused\n"));
+	assert_non_null(bpf);
+	assert_non_null(mount);
+	assert_true(bpf < mount);
+	assert_non_null(strstr(bpf, ": bpf, refused\n"));
+	assert_non_null(strstr(mount, ": umount2\n"));
+	recorder_free(s.recorder);
+}
+
 static void test_full_lane(void **state)
 {
 	struct session s;
@@ -329,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_summary_names_the_worst),
 		cmocka_unit_test(test_full_lane),
 		cmocka_unit_test(test_broken_file),
 		cmocka_unit_test(test_a_count_that_does_not_balance_is_told),

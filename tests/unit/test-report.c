@@ -218,17 +218,28 @@ static void files_follow_their_names(void **state)
 	event(r, 7, "file_metadata", 10, 9, ",\"operation\":\"unlink\",\"path\":\"/w/kept\",\"error\":\"EACCES\"");
 	event(r, 8, "file_open", 10, 9, ",\"path\":\"/w/none\",\"error\":\"ENOENT\",\"count\":500");
 	event(r, 9, "file_open", 10, 9, ",\"path\":\"/etc/shadow\",\"error\":\"EACCES\"");
+	for (unsigned i = 0; i < 40; i++) {
+		char fields[128];
+
+		(void)snprintf(fields, sizeof(fields), ",\"path\":\"/proc/%u/maps\",\"error\":\"ESRCH\"", i);
+		event(r, 10, "file_open", 10, 9, fields);
+	}
+	event(r, 11, "file_read", 10, 9, ",\"path\":\"/usr/lib/libc.so\",\"bytes\":900,\"operations\":1");
+	event(r, 12, "file_open", 10, 9, ",\"path\":\"/w/tmp\",\"flags\":[\"O_RDWR\",\"O_CREAT\",\"O_EXCL\"]");
+	event(r, 13, "file_metadata", 10, 9, ",\"operation\":\"unlink\",\"path\":\"/w/tmp\"");
 	_cleanup_free_ char *page = text(r, 80);
+	has(page, "ESRCH      40  /proc/N/maps\n");
+	has(page, "   10 B      1  /w/x\n  900 B      1  /usr/lib/libc.so\n");
 	has(page, "Files written  2 files, 1.0 KiB\n");
 	has(page, "  1.0 KiB      3  /w/x\n");
 	has(page, "   mapped         /w/mapped\n");
-	has(page, "Files read  1 file, 10 B\n");
-	has(page, "Files deleted  1 file\n  /w/old\n");
+	has(page, "Files read  2 files, 910 B\n");
+	has(page, "Files deleted  2 files, 1 of them made in the session\n  /w/old\n  /w/tmp\n");
 	lacks(page, "/w/kept");
 	lacks(page, ".x.tmp");
-	has(page, "Names and metadata changed  1 unlink, 1 rename\n");
-	has(page, "Opens that failed  500 ENOENT, 1 EACCES\n");
-	has(page, "EACCES      1  /etc/shadow\n");
+	has(page, "Names and metadata changed  2 unlink, 1 rename\n");
+	has(page, "Opens that failed  500 ENOENT, 40 ESRCH, 1 EACCES\n");
+	has(page, "  EACCES      1  /etc/shadow\n  ESRCH");
 	lacks(page, "/w/none");
 }
 
