@@ -155,9 +155,7 @@ static void encode_common(struct encoder *enc)
 	json_bool(&enc->j, h->flags & HD_F_VERIFIED);
 	enc_string(enc, "lane", name_lane(h->lane));
 	enc_uint(enc, "cpu", h->cpu);
-	/* 0: made by the reader beside another event, in no lane. */
-	if (h->lane_sequence)
-		enc_uint(enc, "lane_sequence", h->lane_sequence);
+	enc_uint(enc, "lane_sequence", h->lane_sequence);
 }
 
 static void (*const encoders[HD_TYPE_EVENT_MAX + 1])(struct encoder *enc) = {

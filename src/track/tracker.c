@@ -245,8 +245,7 @@ static void escape_tell(struct tracker *t, const struct event *of, struct proces
 	struct hd_escape *x = &e->u.escape;
 
 	e->type = e->h.type = HD_SANDBOX_ESCAPE;
-	e->h.lane = (uint8_t)ledger_lane(HD_SANDBOX_ESCAPE);
-	e->h.lane_sequence = 0; /* it was in no lane */
+	/* Lane and place in it stay those of the plain event: that is where it was made. */
 	x->h = e->h;
 	x->category = rule->category;
 	x->rule = rule->rule;

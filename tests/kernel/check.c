@@ -302,9 +302,10 @@ static void no_candidate(const struct wanted *w, const struct lines *lines, char
 
 static bool may_be_unverified(const struct judgement *j, const struct wanted *w, const struct field *f)
 {
-	/* Of escapes the contract does not say that a tier must verify them. */
+	/* Of escapes, and of datagrams to a path, the contract does not say that a tier must verify them. */
 	return w->by_path && strcmp(f->key, "verified") == 0 &&
-	       (strcmp(j->tier, "tracepoint") == 0 || strcmp(w->type, "sandbox_escape") == 0);
+	       (strcmp(j->tier, "tracepoint") == 0 || strcmp(w->type, "sandbox_escape") == 0 ||
+		strcmp(w->type, "network_connect") == 0);
 }
 
 /* Events of one thread come in the order of its calls; folds come when they are flushed. */

@@ -232,6 +232,9 @@ class Sessions(Case):
         self.assertEqual((start["type"], start["phase"]), ("session", "start"))
         self.assertEqual(start["command"][:2], ["sh", "-c"])
         self.assertEqual(start["cwd"], os.getcwd())
+        # What no hook sees is told before anything runs.
+        self.assertTrue(any("io_uring" in sentence for sentence in start["blind"]), start["blind"])
+        self.assertIn("tp_btf/sys_exit", start["hooks"])
         self.assertEqual((end["type"], end["phase"], end["exit_status"]), ("session", "end", 4))
         self.assertEqual(end["left_running"], 0)
         events = [line for line in lines if line["type"] not in ("session", "gap", "ledger")]
