@@ -19,7 +19,9 @@ static void say(const char *tail, const char *format, va_list arguments)
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	buf_adds(&out, "heddle: ");
 	term_text(&out, text, strlen(text));
-	buf_adds(&out, tail);
+	/* A question is the hint already. */
+	if (out.length > 0 && out.data[out.length - 1] != '?')
+		buf_adds(&out, tail);
 	buf_addc(&out, '\n');
 	/* One write, so that lines of two processes never mix. */
 	(void)fflush(stderr);

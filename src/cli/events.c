@@ -19,6 +19,9 @@
 #define LINE_MAX_BYTES (1 << 20)
 #define COMM_COLUMNS 10
 #define DEED_COLUMNS_MIN 4U
+#define TYPES_BRIEFLY                                                                                                  \
+	"they are exec, fork, exit, open, read, write, change, socket, connect, listen, accept, dns, privilege, "      \
+	"memory, escape"
 #define FULL_TYPE_WIDTH 110 /* from here on there is room for types in full */
 
 enum {
@@ -105,8 +108,9 @@ static int parse_types(const char *text, uint32_t *ret)
 			(void)snprintf(name, sizeof(name), "%.*s", (int)MIN(length, sizeof(name) - 1), text);
 			const char *near = cli_nearest(name, names, ARRAY_SIZE(names), sizeof(names[0]));
 
-			return cli_usage_error("events", "'%s' is not a type of event%s%s%s", name,
-					       near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+			return near ? cli_usage_error("events", "'%s' is not a type of event; did you mean '%s'?", name,
+						      near)
+				    : cli_usage_error("events", "'%s' is not a type of event; " TYPES_BRIEFLY, name);
 		}
 		*ret |= found;
 		text += length + (text[length] == ',');
@@ -311,13 +315,13 @@ static int parse_option(struct view *v, int option, const char *value)
 }
 
 /* On stderr, so that what reads the lines gets none. */
-static void say_nothing(const struct view *v, const char *id)
+static void say_nothing(const struct view *v, const char *name)
 {
 	if (v->filter.types || v->filter.pid || v->filter.since_ns || v->filter.until_ns || v->path || v->host ||
 	    v->failed)
-		(void)cli_error("no event of session %s matches; 'heddle events %s' prints them all", id, id);
+		(void)cli_error("no event matches; 'heddle events %s' prints them all", name);
 	else
-		(void)cli_error("session %s has no event yet", id);
+		(void)cli_error("session %s has no event yet", name);
 }
 
 int cmd_events(int argc, char **argv)
@@ -325,6 +329,7 @@ int cmd_events(int argc, char **argv)
 	struct cli_parser parser = { .usage = &usage, .argc = argc, .argv = argv };
 	struct view v = { .out = BUF_INIT(4 * LINE_MAX_BYTES) };
 	_cleanup_(store_reader_free_p) struct store_reader *reader = NULL;
+	const char *name;
 	char home[PATH_MAX], id[37];
 	struct err err = { 0 };
 	int option, r;
@@ -336,11 +341,12 @@ int cmd_events(int argc, char **argv)
 		return option == CLI_OPT_HELP ? CLI_OK : CLI_FAILED;
 	if (argc - parser.next > 1)
 		return cli_usage_error("events", "wants one session, got '%s' too", argv[parser.next + 1]);
+	name = parser.next < argc ? argv[parser.next] : "last";
 	v.color = term_color(stdout);
 	v.width = isatty(STDOUT_FILENO) || getenv("COLUMNS") ? term_width(stdout) : 0;
 	r = store_home(home, sizeof(home), &err);
 	if (r >= 0)
-		r = store_find(home, parser.next < argc ? argv[parser.next] : "last", id, &err);
+		r = store_find(home, name, id, &err);
 	if (r >= 0)
 		r = store_reader_open(home, id, &reader, &err);
 	if (r >= 0)
@@ -351,6 +357,6 @@ int cmd_events(int argc, char **argv)
 		return cli_fail(&err);
 	}
 	if (v.shown == 0)
-		say_nothing(&v, id);
+		say_nothing(&v, name);
 	return cli_finish(CLI_OK);
 }

@@ -98,6 +98,7 @@ class CommandLine(Read):
             (["events", "--type", ""], ["names no type"]),
             (["events", "--pid", "0"], ["--pid"]),
             (["events", "--pid", "12x"], ["--pid"]),
+            (["events", "--type", "xyzzy"], ["they are exec, fork"]),
             (["report", "--json"], ["did you mean --format json?"]),
             (["report", "--fromat=json"], ["did you mean --format?"]),
             (["sessions", "last"], ["'heddle report last' shows one"]),
@@ -126,7 +127,7 @@ class CommandLine(Read):
         for format_ in ("table", "json"):
             done = self.run_heddle("events", "--pid", "4000000", "--format", format_)
             self.assertEqual((done.returncode, done.stdout), (0, b""))
-            self.assert_one_line(done.stderr, "no event", "matches", "heddle events 0190c0de")
+            self.assert_one_line(done.stderr, "no event matches", "heddle events last")
 
     def test_types_by_the_name_the_table_shows(self):
         self.make_agent()
