@@ -34,6 +34,7 @@ struct process {
 	uint32_t ppid;
 	uint32_t image_base; /* the kernel's count of execs when the process began: images are counted from there */
 	bool exited;
+	bool asked;	/* procfs was asked for its image */
 	bool has_image; /* `now` was told by a seed, a fork or an exec */
 	uint64_t exit_ns;
 	struct process_image now;

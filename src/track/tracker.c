@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "event/decode.h"
 #include "track/cgroup-path.h"
@@ -196,6 +197,25 @@ static void image_set(struct tracker *t, struct process *p, uint32_t image, cons
 {
 	if (process_set_image(&t->processes, p, image, exe) < 0)
 		t->out_of_memory++;
+}
+
+/*
+ * A process that comes in from outside may act before the frame that introduces it: both CPUs are at it at once. Then
+ * procfs knows its image; an answer that is late is put right by the frame.
+ */
+static void image_ask(struct tracker *t, struct process *p)
+{
+	char link[64], path[HD_PATH_MAX];
+	struct event_path exe;
+	ssize_t n;
+
+	p->asked = true;
+	(void)snprintf(link, sizeof(link), "%.40s/%u/exe", t->options.proc, (unsigned)p->key.pid);
+	n = readlink(link, path, sizeof(path));
+	if (n <= 0 || n == sizeof(path))
+		return;
+	exe = (struct event_path){ .path = { path, (size_t)n } };
+	image_set(t, p, 0, &exe);
 }
 
 static void on_process_exec(struct tracker *t, struct event *e, struct process *p)
@@ -556,6 +576,9 @@ int tracker_push(struct tracker *t, const void *frame, size_t size)
 	/* Every member of the union begins with the header. */
 	if (p)
 		e->h.image = e->u.exec.h.image = process_image_number(p, e->h.image);
+	if (p && t->options.proc && !p->has_image && !p->asked && !p->exited && e->type != HD_PROCESS_EXEC &&
+	    e->type != HD_PROCESS_SEED)
+		image_ask(t, p);
 	handlers[e->type](t, e, p);
 	return t->refused;
 }

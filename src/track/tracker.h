@@ -26,6 +26,7 @@ struct tracker_options {
 	const char *boot8;	   /* first eight hex digits of the boot id */
 	int64_t time_offset_ns;	   /* CLOCK_REALTIME minus CLOCK_BOOTTIME, at session start */
 	const char *cgroup_root;   /* mount of the v2 hierarchy, or NULL: no cgroup paths */
+	const char *proc;	   /* mount of procfs, to ask for images that no frame has named; or NULL */
 	uint64_t fold_ns;	   /* how long a fold may wait; 1 s in production */
 	const uint16_t *dns_ports; /* besides 53; 0 ends the list; NULL: none */
 	tracker_sink sink;
