@@ -37,6 +37,7 @@ struct stage {
 };
 
 struct sink {
+	struct encode_cache *cache;
 	struct buf line;
 	struct buf lines; /* a size_t and a line, when they are kept */
 	bool keep;
@@ -81,7 +82,7 @@ static int encode(void *context, const struct event *e)
 
 	s->events++;
 	buf_clear(&s->line);
-	s->failed = event_encode_json(e, &s->line) ?: s->failed;
+	s->failed = event_encode_json_cached(s->cache, e, &s->line) ?: s->failed;
 	if (s->keep) {
 		buf_add(&s->lines, &s->line.length, sizeof(s->line.length));
 		buf_add(&s->lines, s->line.data, s->line.length);
@@ -251,6 +252,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: ingest RECORDING [ROUNDS]\n");
 		return 2;
 	}
+	sink.cache = encode_cache_new();
 	r = load(argv[1], &frames, &err);
 	if (r >= 0)
 		r = feed(&frames, encode, &sink, &err);
@@ -261,6 +263,7 @@ int main(int argc, char **argv)
 	buf_done(&frames.bytes);
 	buf_done(&sink.line);
 	buf_done(&sink.lines);
+	encode_cache_free(sink.cache);
 	if (r < 0) {
 		(void)fprintf(stderr, "ingest: %s\n", err.text);
 		return 1;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #define BUF_ROOM_MIN 256
 
@@ -23,8 +22,7 @@ void buf_clear(struct buf *b)
 		b->data[0] = 0;
 }
 
-/* Makes room for `more` bytes and the NUL. */
-static bool buf_grow(struct buf *b, size_t more)
+bool buf_reserve(struct buf *b, size_t more)
 {
 	size_t room;
 	char *data;
@@ -54,29 +52,9 @@ static bool buf_grow(struct buf *b, size_t more)
 	return true;
 }
 
-void buf_add(struct buf *b, const void *data, size_t length)
-{
-	bool fits = b->room - b->length > length && !b->failed;
-
-	if (!fits && !buf_grow(b, length))
-		return;
-	if (length > 0)
-		memcpy(b->data + b->length, data, length);
-	b->length += length;
-	b->data[b->length] = 0;
-}
-
 void buf_adds(struct buf *b, const char *text)
 {
 	buf_add(b, text, strlen(text));
-}
-
-void buf_addc(struct buf *b, char c)
-{
-	if ((b->room - b->length <= 1 || b->failed) && !buf_grow(b, 1))
-		return;
-	b->data[b->length++] = c;
-	b->data[b->length] = 0;
 }
 
 void buf_addf(struct buf *b, const char *format, ...)
@@ -97,7 +75,7 @@ void buf_addf(struct buf *b, const char *format, ...)
 		buf_add(b, small, (size_t)n);
 		return;
 	}
-	if (!buf_grow(b, (size_t)n))
+	if (!buf_reserve(b, (size_t)n))
 		return;
 	va_start(ap, format);
 	(void)vsnprintf(b->data + b->length, (size_t)n + 1, format, ap);

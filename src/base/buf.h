@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/macro.h"
 
@@ -22,10 +23,34 @@ struct buf {
 
 void buf_done(struct buf *b);  /* frees the content, keeps the cap */
 void buf_clear(struct buf *b); /* empties for reuse, keeps memory, clears `failed` */
-void buf_add(struct buf *b, const void *data, size_t length);
+/* Makes sure that `more` bytes fit; false when they can't (`failed` tells why). */
+bool buf_reserve(struct buf *b, size_t more);
 void buf_adds(struct buf *b, const char *text);
-void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *format, ...) _printf_(2, 3);
+
+/* Inline, since a line is made of a hundred pieces. */
+static inline bool buf_fits(struct buf *b, size_t more)
+{
+	return (b->room - b->length > more && !b->failed) || buf_reserve(b, more);
+}
+
+static inline void buf_add(struct buf *b, const void *data, size_t length)
+{
+	if (!buf_fits(b, length))
+		return;
+	if (length > 0)
+		memcpy(b->data + b->length, data, length);
+	b->length += length;
+	b->data[b->length] = 0;
+}
+
+static inline void buf_addc(struct buf *b, char c)
+{
+	if (!buf_fits(b, 1))
+		return;
+	b->data[b->length++] = c;
+	b->data[b->length] = 0;
+}
 
 static inline void buf_cleanup(struct buf *b)
 {

@@ -54,19 +54,15 @@ static char *put_digits(char *at, int count, unsigned value)
 	return at + count;
 }
 
-/* By hand rather than by strftime: every event has up to three stamps. */
-const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
+#define TO_SECOND (sizeof("2026-01-31T12:00:00.") - 1)
+
+/* Up to the point before the fraction. */
+static void format_second(int64_t seconds, char ret[TO_SECOND])
 {
-	int64_t seconds = utc_ns / CLOCK_SECOND_NS, ns = utc_ns % CLOCK_SECOND_NS;
 	char *at = ret;
 	struct tm tm;
-	time_t t;
+	time_t t = seconds;
 
-	if (ns < 0) {
-		ns += CLOCK_SECOND_NS;
-		seconds--;
-	}
-	t = seconds;
 	(void)gmtime_r(&t, &tm);
 	at = put_digits(at, 4, (unsigned)(tm.tm_year + 1900));
 	*at++ = '-';
@@ -79,7 +75,28 @@ const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
 	at = put_digits(at, 2, (unsigned)tm.tm_min);
 	*at++ = ':';
 	at = put_digits(at, 2, (unsigned)tm.tm_sec);
-	*at++ = '.';
+	*at = '.';
+}
+
+/* By hand rather than by strftime: every event has up to three stamps. Most are of the same second as the last. */
+const char *clock_format(int64_t utc_ns, char ret[CLOCK_TEXT_MAX])
+{
+	static _Thread_local struct {
+		int64_t seconds;
+		char text[TO_SECOND];
+	} last;
+	int64_t seconds = utc_ns / CLOCK_SECOND_NS, ns = utc_ns % CLOCK_SECOND_NS;
+	char *at = ret + TO_SECOND;
+
+	if (ns < 0) {
+		ns += CLOCK_SECOND_NS;
+		seconds--;
+	}
+	if (seconds != last.seconds || !last.text[0]) {
+		format_second(seconds, last.text);
+		last.seconds = seconds;
+	}
+	memcpy(ret, last.text, TO_SECOND);
 	at = put_digits(at, 9, (unsigned)ns);
 	*at++ = 'Z';
 	*at = 0;

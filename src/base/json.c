@@ -11,9 +11,6 @@
 /* Above this a double can't hold every integer, so a reader would round. */
 #define JSON_INTEGER_MAX (UINT64_C(1) << 53)
 
-/* Keys up to this go out in one piece: a line has about forty. */
-#define KEY_SHORT_MAX 60
-
 static const char hex_digits[] = "0123456789abcdef";
 
 void json_init(struct json *j, struct buf *out)
@@ -112,43 +109,51 @@ static void json_add_text(struct json *j, const char *text, size_t length)
 		buf_add(j->out, text + run, length - run);
 }
 
+/* A string that needs no escape, in one piece. */
+static void json_plain(struct json *j, const char *text, size_t length)
+{
+	char *at;
+
+	if (!buf_fits(j->out, length + 2))
+		return;
+	at = j->out->data + j->out->length;
+	at[0] = '"';
+	memcpy(at + 1, text, length);
+	at[length + 1] = '"';
+	at[length + 2] = 0;
+	j->out->length += length + 2;
+}
+
+static void json_text(struct json *j, const char *text, size_t length)
+{
+	if (text_plain_run((const uint8_t *)text, length) == length) {
+		json_plain(j, text, length);
+		return;
+	}
+	buf_addc(j->out, '"');
+	json_add_text(j, text, length);
+	buf_addc(j->out, '"');
+}
+
 void json_key(struct json *j, const char *key)
 {
-	size_t length = strlen(key), at = 0;
-	char whole[KEY_SHORT_MAX + 4];
+	size_t length = strlen(key);
 
 	assert(j->depth > 0 && !j->array[j->depth - 1] && !j->after_key);
 	if (!j->first[j->depth - 1])
-		whole[at++] = ',';
+		buf_addc(j->out, ',');
 	j->first[j->depth - 1] = false;
 	j->after_key = true;
-	whole[at++] = '"';
-	if (length <= KEY_SHORT_MAX && text_plain_run((const uint8_t *)key, length) == length) {
-		memcpy(whole + at, key, length);
-		at += length;
-		whole[at++] = '"';
-		whole[at++] = ':';
-		buf_add(j->out, whole, at);
-		return;
-	}
-	buf_add(j->out, whole, at);
-	json_add_text(j, key, length);
-	buf_add(j->out, "\":", 2);
+	json_text(j, key, length);
+	buf_addc(j->out, ':');
 }
 
 /* Decimal digits; printf is too slow for the number of integers in an event. */
 static void json_digits(struct json *j, uint64_t value, bool negative)
 {
-	char text[24];
-	size_t at = sizeof(text);
+	char text[TEXT_U64_MAX + 1] = "-";
 
-	do {
-		text[--at] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value > 0);
-	if (negative)
-		text[--at] = '-';
-	buf_add(j->out, text + at, sizeof(text) - at);
+	buf_add(j->out, text, negative + text_u64(text + negative, value));
 }
 
 void json_int(struct json *j, int64_t value)
@@ -182,9 +187,7 @@ void json_bool(struct json *j, bool value)
 void json_string(struct json *j, const char *text)
 {
 	json_value(j);
-	buf_addc(j->out, '"');
-	json_add_text(j, text, strlen(text));
-	buf_addc(j->out, '"');
+	json_text(j, text, strlen(text));
 }
 
 void json_raw(struct json *j, const char *text, size_t length)
@@ -200,6 +203,10 @@ bool json_bytes(struct json *j, const void *data, size_t length)
 	size_t run = 0;
 
 	json_value(j);
+	if (length > 0 && text_plain_run(p, length) == length) {
+		json_plain(j, data, length);
+		return false;
+	}
 	buf_addc(j->out, '"');
 	for (size_t i = 0; i < length;) {
 		bool plain;

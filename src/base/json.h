@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,10 @@ void json_object_end(struct json *j);
 void json_array(struct json *j);
 void json_array_end(struct json *j);
 void json_key(struct json *j, const char *key);
+/*
+ * json_key for a string literal that needs no escapes, in one piece with its comma: a line has about forty of them.
+ */
+#define json_name(j, literal) json_lead(j, ",\"" literal "\":", sizeof(",\"" literal "\":") - 1)
 void json_int(struct json *j, int64_t value);
 void json_uint(struct json *j, uint64_t value); /* over 2^53: a hex string "0x.." */
 void json_hex(struct json *j, uint64_t value);  /* always a hex string */
@@ -44,5 +49,16 @@ void json_raw(struct json *j, const char *text, size_t length); /* a whole JSON 
  * back. Returns true when the text differs from the original (the caller lists the field in `escaped`).
  */
 bool json_bytes(struct json *j, const void *data, size_t length);
+
+static inline void json_lead(struct json *j, const char *lead, size_t length)
+{
+	assert(j->depth > 0 && !j->array[j->depth - 1] && !j->after_key);
+	j->after_key = true;
+	if (j->first[j->depth - 1])
+		buf_add(j->out, lead + 1, length - 1);
+	else
+		buf_add(j->out, lead, length);
+	j->first[j->depth - 1] = false;
+}
 
 #pragma GCC visibility pop

@@ -52,19 +52,27 @@ static inline void sip_word(struct sip *s, uint64_t word)
 	s->a ^= word;
 }
 
-/* SipHash-1-3 with the process's own random bytes as key. */
-static uint64_t hash_bytes(const void *data, size_t length)
+/* The process's own random bytes. Before main, so that no thread sees it half set. */
+static uint64_t hash_key[2];
+
+__attribute__((constructor)) static void take_key(void)
 {
 	const void *random = (const void *)getauxval(AT_RANDOM);
+
+	if (random)
+		memcpy(hash_key, random, sizeof(hash_key));
+}
+
+/* SipHash-1-3. */
+static uint64_t hash_bytes(const void *data, size_t length)
+{
 	const uint8_t *p = data;
-	uint64_t key[2] = { 0, 0 }, word;
+	uint64_t word;
 	struct sip s;
 	size_t at;
 
-	if (random)
-		memcpy(key, random, sizeof(key));
-	s = (struct sip){ key[0] ^ 0x736f6d6570736575, key[1] ^ 0x646f72616e646f6d, key[0] ^ 0x6c7967656e657261,
-			  key[1] ^ 0x7465646279746573 };
+	s = (struct sip){ hash_key[0] ^ 0x736f6d6570736575, hash_key[1] ^ 0x646f72616e646f6d,
+			  hash_key[0] ^ 0x6c7967656e657261, hash_key[1] ^ 0x7465646279746573 };
 	for (at = 0; at + 8 <= length; at += 8) {
 		memcpy(&word, p + at, 8);
 		sip_word(&s, word);

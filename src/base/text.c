@@ -58,6 +58,29 @@ size_t text_next(const void *data, size_t length, bool *plain)
 	return size > 0 ? size : 1;
 }
 
+size_t text_u64(char *ret, uint64_t value)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+				    "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+				    "8081828384858687888990919293949596979899";
+	char text[TEXT_U64_MAX];
+	size_t at = sizeof(text);
+
+	while (value >= 100) {
+		at -= 2;
+		memcpy(text + at, pairs + value % 100 * 2, 2);
+		value /= 100;
+	}
+	if (value >= 10) {
+		at -= 2;
+		memcpy(text + at, pairs + value * 2, 2);
+	} else {
+		text[--at] = (char)('0' + value);
+	}
+	memcpy(ret, text + at, sizeof(text) - at);
+	return sizeof(text) - at;
+}
+
 bool text_is_utf8(const void *data, size_t length)
 {
 	const uint8_t *p = data;

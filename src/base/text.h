@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/buf.h"
 
@@ -16,15 +17,35 @@
  */
 size_t text_next(const void *data, size_t length, bool *plain);
 
+/* Nonzero when one of the eight bytes is none that text_plain_run takes. */
+static inline uint64_t text_word_marked(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+	uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\', del = word ^ ones * 0x7f;
+
+	/* A byte below n borrows from its high bit; a byte that equals c is zero after the xor, so below 1. */
+	return (word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+		((backslash - ones) & ~backslash) | ((del - ones) & ~del)) & high;
+}
+
 /* How many bytes from the start are printable ASCII that no escape rule touches (no quote, no backslash). */
 static inline size_t text_plain_run(const uint8_t *p, size_t length)
 {
 	size_t i = 0;
 
+	for (uint64_t word; i + sizeof(word) <= length; i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		if (text_word_marked(word))
+			break;
+	}
 	while (i < length && p[i] >= 0x20 && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
 		i++;
 	return i;
 }
+
+/* Writes the digits of a number at ret, at most TEXT_U64_MAX and no NUL; returns how many. */
+#define TEXT_U64_MAX 20
+size_t text_u64(char *ret, uint64_t value);
 
 /* True when all of it is valid UTF-8 (harmless or not). */
 bool text_is_utf8(const void *data, size_t length);

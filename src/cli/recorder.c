@@ -34,6 +34,7 @@ struct recorder {
 	struct store_writer *store;
 	struct tally tally;
 	struct living living;
+	struct encode_cache *cache;
 	struct buf line;       /* the one at hand */
 	struct buf out;        /* on its way to the JSON file */
 	struct buf live;
@@ -148,7 +149,7 @@ static int on_event(void *context, const struct event *e)
 	r->events.rows[ledger_lane(e->type)][e->type].delivered++;
 	tally_event(&r->tally, e);
 	buf_clear(&r->line);
-	if (event_encode_json(e, &r->line) < 0) {
+	if (event_encode_json_cached(r->cache, e, &r->line) < 0) {
 		r->encode_lost.count[e->type]++;
 		return 0;
 	}
@@ -298,6 +299,9 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	r->live = BUF_INIT(OUT_CAP);
 	r->living = LIVING_INIT;
 	tally_init(&r->tally);
+	r->cache = encode_cache_new();
+	if (!r->cache)
+		return err_errno(err, ENOMEM, "can't start the session");
 	(void)snprintf(r->session, sizeof(r->session), "%s", options->session);
 	int code = read_boot8(r->boot8);
 	if (code < 0)
@@ -340,6 +344,7 @@ void recorder_free(struct recorder *r)
 	store_writer_free(r->store);
 	tally_done(&r->tally);
 	living_done(&r->living);
+	encode_cache_free(r->cache);
 	buf_done(&r->line);
 	buf_done(&r->out);
 	buf_done(&r->live);

@@ -225,12 +225,11 @@ static int read_tail(struct event *e, const struct item *items)
 int event_decode(const void *frame, size_t size, struct event *e)
 {
 	struct item items[HD_I_MAX] = { 0 };
-	char *arena = e->arena;
 	struct hd_header h;
 	size_t fixed;
 	int r;
 
-	*e = (struct event){ .arena = arena };
+	event_clear(e);
 	if (size < sizeof(h))
 		return -EBADMSG;
 	memcpy(&h, frame, sizeof(h));

@@ -33,7 +33,8 @@ void encode_file_fold(struct encoder *enc)
 		enc_true(enc, "mapping", true);
 	else
 		enc_uint(enc, "bytes", f->bytes);
-	enc_uint(enc, "operations", f->operations);
+	json_name(&enc->j, "operations");
+	json_uint(&enc->j, f->operations);
 	enc_time(enc, "first", f->first_ns);
 	enc_time(enc, "last", f->last_ns);
 }

@@ -47,6 +47,9 @@ static inline bool result_is_error(int64_t result)
 /* The call's name; "syscall_NNN" when the table has none, left out when there was no call. */
 void enc_syscall(struct encoder *enc, const char *key);
 
+/* The fields from session to lane, from the cache (NULL: none) where it has them. */
+void encode_actor(struct encoder *enc, struct encode_cache *cache);
+
 void encode_process_exec(struct encoder *enc);
 void encode_process_fork(struct encoder *enc);
 void encode_process_exit(struct encoder *enc);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/text.h"
 #include "event/encode-internal.h"
 
 void enc_escaped(struct encoder *enc, const char *key)
@@ -93,28 +94,35 @@ void enc_object(struct encoder *enc, const struct event_path *path)
 
 void enc_mode(struct encoder *enc, uint32_t mode)
 {
-	char text[8];
+	const char text[] = { '"', (char)('0' + (mode >> 9 & 7)), (char)('0' + (mode >> 6 & 7)),
+			      (char)('0' + (mode >> 3 & 7)), (char)('0' + (mode & 7)), '"' };
 
-	(void)snprintf(text, sizeof(text), "%04o", mode & 07777);
-	enc_string(enc, "mode", text);
+	json_name(&enc->j, "mode");
+	json_raw(&enc->j, text, sizeof(text));
 }
 
 void enc_identity(struct encoder *enc, uint64_t inode, uint32_t dev)
 {
-	char text[32];
+	char text[2 * TEXT_U64_MAX + 3] = "\"";
+	size_t at = 1;
 
 	if (inode == 0)
 		return;
-	enc_uint(enc, "inode", inode);
-	(void)snprintf(text, sizeof(text), "%u:%u", dev >> 20, dev & 0xfffff);
-	enc_string(enc, "device", text);
+	json_name(&enc->j, "inode");
+	json_uint(&enc->j, inode);
+	at += text_u64(text + at, dev >> 20);
+	text[at++] = ':';
+	at += text_u64(text + at, dev & 0xfffff);
+	text[at++] = '"';
+	json_name(&enc->j, "device");
+	json_raw(&enc->j, text, at);
 }
 
 void enc_result(struct encoder *enc, int64_t result)
 {
 	bool error = result_is_error(result);
 
-	json_key(&enc->j, "result");
+	json_name(&enc->j, "result");
 	json_int(&enc->j, error ? result : 0);
 	if (error)
 		enc_name(enc, "error", name_errno((int)-result), "E", (uint64_t)-result);
@@ -128,34 +136,20 @@ void enc_syscall(struct encoder *enc, const char *key)
 		enc_name(enc, key, name_syscall(number), "syscall_", number);
 }
 
-static void encode_common(struct encoder *enc)
+static void encode_common(struct encoder *enc, struct encode_cache *cache)
 {
 	const struct event *e = enc->e;
-	const struct hd_header *h = &e->h;
 
-	enc_uint(enc, "sequence", e->sequence);
-	enc_time(enc, "time", h->time_ns);
-	enc_string(enc, "type", name_event_type(e->type));
-	enc_bytes(enc, "session", e->session);
-	if (e->process[0])
-		enc_string(enc, "process", e->process);
-	enc_uint(enc, "pid", h->pid);
-	enc_uint(enc, "tid", h->tid);
-	enc_uint(enc, "ppid", h->ppid);
-	if (h->ns_pid && h->ns_pid != h->pid)
-		enc_uint(enc, "pid_in_namespace", h->ns_pid);
-	enc_uint(enc, "uid", h->uid);
-	enc_uint(enc, "gid", h->gid);
-	enc_bytes(enc, "comm", (struct bytes){ h->comm, strnlen(h->comm, sizeof(h->comm)) });
-	enc_bytes(enc, "exe", e->exe.path);
-	enc_bytes(enc, "cgroup", e->cgroup);
-	enc_uint(enc, "image", h->image);
-	enc_string(enc, "via", name_via(h->via));
-	json_key(&enc->j, "verified");
-	json_bool(&enc->j, h->flags & HD_F_VERIFIED);
-	enc_string(enc, "lane", name_lane(h->lane));
-	enc_uint(enc, "cpu", h->cpu);
-	enc_uint(enc, "lane_sequence", h->lane_sequence);
+	json_name(&enc->j, "sequence");
+	json_uint(&enc->j, e->sequence);
+	enc_time(enc, "time", e->h.time_ns);
+	json_name(&enc->j, "type");
+	json_string(&enc->j, name_event_type(e->type));
+	encode_actor(enc, cache);
+	json_name(&enc->j, "cpu");
+	json_uint(&enc->j, e->h.cpu);
+	json_name(&enc->j, "lane_sequence");
+	json_uint(&enc->j, e->h.lane_sequence);
 }
 
 static void (*const encoders[HD_TYPE_EVENT_MAX + 1])(struct encoder *enc) = {
@@ -177,7 +171,7 @@ static void (*const encoders[HD_TYPE_EVENT_MAX + 1])(struct encoder *enc) = {
 	[HD_SANDBOX_ESCAPE] = encode_sandbox_escape,
 };
 
-int event_encode_json(const struct event *e, struct buf *out)
+int event_encode_json_cached(struct encode_cache *cache, const struct event *e, struct buf *out)
 {
 	struct encoder enc = { .e = e };
 
@@ -185,7 +179,7 @@ int event_encode_json(const struct event *e, struct buf *out)
 		return -EINVAL;
 	json_init(&enc.j, out);
 	json_object(&enc.j);
-	encode_common(&enc);
+	encode_common(&enc, cache);
 	encoders[e->type](&enc);
 	if (e->count > 1)
 		enc_uint(&enc, "count", e->count);
@@ -198,4 +192,9 @@ int event_encode_json(const struct event *e, struct buf *out)
 	}
 	json_object_end(&enc.j);
 	return out->failed ?: enc.failed;
+}
+
+int event_encode_json(const struct event *e, struct buf *out)
+{
+	return event_encode_json_cached(NULL, e, out);
 }

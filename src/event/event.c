@@ -2,7 +2,17 @@
 /* The decoded event's life. See event.h. */
 #include "event/event.h"
 
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
+
+void event_clear(struct event *e)
+{
+	char *arena = e->arena;
+
+	memset(e, 0, offsetof(struct event, dns.answers));
+	e->arena = arena;
+}
 
 struct event *event_new(void)
 {

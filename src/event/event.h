@@ -79,26 +79,12 @@ struct event {
 	struct event_path exe;           /* of the acting image; process_exec fills it from the frame */
 	struct event_path cwd, interpreter, target, loaded;
 	struct bytes text;               /* escape detail as the kernel side worded it */
-	struct bytes args[EVENT_ARGS_MAX];
 	uint32_t args_n;
 	bool args_truncated;
 	const uint8_t *groups_before, *groups_after; /* __u32 each, unaligned */
 	uint32_t groups_before_n, groups_after_n;
 	struct event_address remote, local;
 	struct bytes packet;
-	/* dns: one event a message, made by track from HD_DNS_* frames */
-	struct {
-		struct bytes name;
-		uint16_t query_type;
-		uint16_t transaction;
-		uint8_t response_code;
-		bool has_question;
-		struct dns_answer answers[EVENT_ANSWERS_MAX];
-		uint32_t answers_n;
-		uint32_t answers_total;  /* as the message counts them; more than answers_n when some were left out */
-		const char *malformed;   /* reason, or NULL */
-		bool server_role;        /* the workload is the resolver */
-	} dns;
 	/* filled by track */
 	uint64_t sequence;               /* in the session, from 1 */
 	struct bytes session;            /* UUID text */
@@ -111,7 +97,25 @@ struct event {
 	/* arena for joined and reversed strings */
 	size_t arena_used;
 	char *arena;                     /* EVENT_ARENA_BYTES, owned by whoever made the event */
+	/* Long lists last: event_clear leaves them as they are. */
+	/* dns: one event a message, made by track from HD_DNS_* frames */
+	struct {
+		struct bytes name;
+		uint16_t query_type;
+		uint16_t transaction;
+		uint8_t response_code;
+		bool has_question;
+		uint32_t answers_n;
+		uint32_t answers_total;  /* as the message counts them; more than answers_n when some were left out */
+		const char *malformed;   /* reason, or NULL */
+		bool server_role;        /* the workload is the resolver */
+		struct dns_answer answers[EVENT_ANSWERS_MAX]; /* answers_n of them are set */
+	} dns;
+	struct bytes args[EVENT_ARGS_MAX]; /* args_n of them are set */
 };
+
+/* Empties all but the arena's memory and what the counts say is not there. */
+void event_clear(struct event *e);
 
 /* Allocates an event with its arena; NULL when out of memory. */
 struct event *event_new(void);

@@ -64,6 +64,7 @@ void cgroup_paths_done(struct cgroup_paths *c)
 	LIST_FOREACH (it, &c->age)
 		free(LIST_ENTRY(it, struct cgroup_path, age));
 	map_done(&c->map);
+	c->latest = NULL;
 	free(c->root);
 	close_fd(&c->mount_fd);
 	c->mount_fd = -1;
@@ -107,15 +108,18 @@ struct bytes cgroup_paths_get(struct cgroup_paths *c, uint64_t id)
 
 	if (!c->root || id == 0)
 		return BYTES_NONE;
-	p = map_get(&c->map, id);
+	p = c->latest && c->latest->id == id ? c->latest : map_get(&c->map, id);
 	if (p) {
 		list_remove(&p->age);
 		list_append(&c->age, &p->age);
+		c->latest = p;
 		return p->known ? (struct bytes){ p->path, p->length } : BYTES_NONE;
 	}
 	n = cgroup_resolve(c, id, path, sizeof(path));
 	if (c->map.count >= c->map.cap) {
 		oldest = LIST_FIRST(&c->age, struct cgroup_path, age);
+		if (c->latest == oldest)
+			c->latest = NULL;
 		map_remove(&c->map, oldest->id);
 		list_remove(&oldest->age);
 		free(oldest);
@@ -133,5 +137,6 @@ struct bytes cgroup_paths_get(struct cgroup_paths *c, uint64_t id)
 		return BYTES_NONE;
 	}
 	list_append(&c->age, &p->age);
+	c->latest = p;
 	return p->known ? (struct bytes){ p->path, p->length } : BYTES_NONE;
 }

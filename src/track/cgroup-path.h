@@ -13,11 +13,14 @@
 
 #define CGROUP_PATHS_CAP 1024
 
+struct cgroup_path;
+
 struct cgroup_paths {
 	int mount_fd; /* -1: no paths */
 	char *root;   /* the mount, as the kernel spells it */
 	struct map map;
 	struct list age; /* least recently used first */
+	struct cgroup_path *latest; /* the last of age; NULL: none */
 	uint64_t evicted;
 };
 

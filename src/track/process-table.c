@@ -31,11 +31,17 @@ void process_table_done(struct process_table *t)
 	map_done(&t->map);
 }
 
-struct process *process_find(const struct process_table *t, uint32_t pid, uint64_t start_ns)
+struct process *process_find(struct process_table *t, uint32_t pid, uint64_t start_ns)
 {
 	struct process_key key = { start_ns, pid };
+	struct process *p = t->latest;
 
-	return map_get_bytes(&t->map, &key, sizeof(key));
+	if (p && p->key.start_ns == start_ns && p->key.pid == pid)
+		return p;
+	p = map_get_bytes(&t->map, &key, sizeof(key));
+	if (p)
+		t->latest = p;
+	return p;
 }
 
 static struct process *process_add(struct process_table *t, uint32_t pid, uint64_t start_ns)
@@ -183,6 +189,8 @@ void process_remove(struct process_table *t, struct process *p, uint64_t now_ns)
 {
 	if (!process_expired(p, now_ns))
 		t->evicted++;
+	if (t->latest == p)
+		t->latest = NULL;
 	map_remove_bytes(&t->map, &p->key, sizeof(p->key));
 	list_remove(&p->age);
 	process_free(p);

@@ -46,6 +46,7 @@ struct process {
 struct process_table {
 	struct map map;
 	struct list live, exited;
+	struct process *latest;	 /* found last: most frames are of the same process as the one before; NULL: none */
 	uint64_t evicted;	 /* entries dropped at the cap: live ones, or exited ones within their grace time */
 	uint64_t images_evicted; /* former images forgotten at PROCESS_IMAGES_MAX */
 };
@@ -55,7 +56,7 @@ void process_table_init(struct process_table *t, size_t cap);
 void process_table_done(struct process_table *t);
 
 /* NULL when it is not there. */
-struct process *process_find(const struct process_table *t, uint32_t pid, uint64_t start_ns);
+struct process *process_find(struct process_table *t, uint32_t pid, uint64_t start_ns);
 
 /* Finds or adds the process of a frame, and notes that it was seen. NULL when full or out of memory. */
 struct process *process_get(struct process_table *t, const struct hd_header *h);

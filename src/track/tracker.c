@@ -20,6 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "event/decode.h"
 #include "track/cgroup-path.h"
 #include "track/dns-cache.h"
@@ -77,7 +78,14 @@ static void count_folded(struct tracker *t, unsigned type)
 
 static void process_text(const struct tracker *t, char ret[48], uint32_t pid, uint64_t start_ns)
 {
-	(void)snprintf(ret, 48, "%s-%u-%llu", t->boot8, pid, (unsigned long long)start_ns);
+	size_t at = strlen(t->boot8);
+
+	memcpy(ret, t->boot8, at);
+	ret[at++] = '-';
+	at += text_u64(ret + at, pid);
+	ret[at++] = '-';
+	at += text_u64(ret + at, start_ns);
+	ret[at] = '\0';
 }
 
 /* Fills what every event carries and gives it to the sink. exe may be NULL: unknown. */
@@ -117,10 +125,7 @@ static void tell_frame(struct tracker *t, struct event *e, struct process *p)
 /* An empty event that keeps its arena. */
 static struct event *made_begin(struct tracker *t, const struct hd_header *h)
 {
-	char *arena = t->made->arena;
-
-	memset(t->made, 0, sizeof(*t->made));
-	t->made->arena = arena;
+	event_clear(t->made);
 	t->made->h = *h;
 	t->made->type = h->type;
 	return t->made;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "event/decode.h"
@@ -20,6 +21,22 @@ static void check_line(const struct buf *b)
 
 		i += text_next(b->data + i, b->length - i, &plain);
 		REQUIRE(plain);
+	}
+}
+
+/* Whatever events came before, the cache gives the same line. */
+static void check_cached(const struct event *event, const struct buf *line)
+{
+	static struct encode_cache *cache;
+
+	if (!cache)
+		cache = encode_cache_new();
+	REQUIRE(cache);
+	for (int i = 0; i < 2; i++) {
+		_cleanup_buf_ struct buf again = BUF_INIT(4U << 20);
+
+		REQUIRE(event_encode_json_cached(cache, event, &again) == 0);
+		REQUIRE(again.length == line->length && memcmp(again.data, line->data, line->length) == 0);
 	}
 }
 
@@ -41,8 +58,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		REQUIRE(r == -EINVAL && line.length == 0);
 	} else {
 		REQUIRE(r == 0 || r == -ENOSPC);
-		if (r == 0)
+		if (r == 0) {
 			check_line(&line);
+			check_cached(event, &line);
+		}
 	}
 	return 0;
 }

@@ -15,6 +15,9 @@ static void formats(void **state)
 	assert_string_equal(clock_format(0, text), "1970-01-01T00:00:00.000000000Z");
 	assert_string_equal(clock_format(-1, text), "1969-12-31T23:59:59.999999999Z");
 	assert_string_equal(clock_format(INT64_C(1709208000000000007), text), "2024-02-29T12:00:00.000000007Z");
+	assert_string_equal(clock_format(INT64_C(1709208000999999999), text), "2024-02-29T12:00:00.999999999Z");
+	assert_string_equal(clock_format(INT64_C(1709208001000000000), text), "2024-02-29T12:00:01.000000000Z");
+	assert_string_equal(clock_format(0, text), "1970-01-01T00:00:00.000000000Z");
 	assert_string_equal(clock_format(INT64_MAX, text), "2262-04-11T23:47:16.854775807Z");
 	assert_string_equal(clock_format(INT64_MIN, text), "1677-09-21T00:12:43.145224192Z");
 }

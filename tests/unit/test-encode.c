@@ -221,6 +221,71 @@ static void names_that_are_missing(void **state)
 	check_tail("\"syscall\":", "\"syscall\":\"syscall_9999\",\"result\":0}");
 }
 
+static void same_with_the_cache(struct encode_cache *cache)
+{
+	/* The second time it is known. */
+	for (int i = 0; i < 2; i++) {
+		_cleanup_buf_ struct buf plain = BUF_INIT(1 << 20), cached = BUF_INIT(1 << 20);
+
+		assert_int_equal(event_encode_json(event, &plain), 0);
+		assert_int_equal(event_encode_json_cached(cache, event, &cached), 0);
+		assert_string_equal(cached.data, plain.data);
+	}
+}
+
+static void the_cache_changes_nothing(void **state)
+{
+	static char exe[3000];
+	_cleanup_(encode_cache_free_p) struct encode_cache *cache = encode_cache_new();
+
+	assert_non_null(cache);
+	memset(exe, 'x', sizeof(exe));
+	for (size_t i = 0; i < samples_n; i++) {
+		load(samples[i].name);
+		if (event->type > HD_TYPE_EVENT_MAX)
+			continue;
+		same_with_the_cache(cache);
+		/* Each thing that the text is made of, alone, on top of those before. */
+		uint32_t *const numbers[] = { &event->h.pid, &event->h.tid, &event->h.ppid, &event->h.ns_pid,
+					      &event->h.uid, &event->h.gid, &event->h.image };
+		for (size_t n = 0; n < ARRAY_SIZE(numbers); n++) {
+			(*numbers[n])++;
+			same_with_the_cache(cache);
+		}
+		event->h.flags ^= HD_F_VERIFIED;
+		same_with_the_cache(cache);
+		event->h.via = (event->h.via + 1) % HD_VIA_MAX;
+		same_with_the_cache(cache);
+		event->h.lane = !event->h.lane;
+		same_with_the_cache(cache);
+		event->process[0] ^= 1;
+		same_with_the_cache(cache);
+		event->h.comm[0] = 'Q';
+		same_with_the_cache(cache);
+		event->h.comm[1] = '\n';
+		same_with_the_cache(cache);
+		event->h.comm[1] = 'q';
+		event->session = BYTES("0190c0de-0000-7000-8000-00000000000b");
+		same_with_the_cache(cache);
+		event->exe.path = BYTES("/bin/aa");
+		same_with_the_cache(cache);
+		event->exe.path = BYTES("/bin/ab");
+		same_with_the_cache(cache);
+		event->exe.path = (struct bytes){ exe, sizeof(exe) };
+		same_with_the_cache(cache);
+		event->exe.path = BYTES("");
+		same_with_the_cache(cache);
+		event->exe.path = BYTES_NONE;
+		same_with_the_cache(cache);
+		event->cgroup = BYTES("/bin/ab");
+		same_with_the_cache(cache);
+		event->cgroup = BYTES("/bin/a\x1b");
+		same_with_the_cache(cache);
+		event->cgroup = BYTES_NONE;
+		same_with_the_cache(cache);
+	}
+}
+
 static void full_buffer_is_told(void **state)
 {
 	load("open_hostile");
@@ -263,6 +328,7 @@ int main(void)
 		cmocka_unit_test(absent_is_absent),
 		cmocka_unit_test(exec_keeps_hostile_arguments),
 		cmocka_unit_test(names_that_are_missing),
+		cmocka_unit_test(the_cache_changes_nothing),
 		cmocka_unit_test(full_buffer_is_told),
 		cmocka_unit_test(failed_allocation_is_told),
 	};

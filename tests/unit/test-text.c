@@ -3,6 +3,8 @@
 #include "test.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 
@@ -67,9 +69,46 @@ static void parses_sizes_and_numbers(void **state)
 	assert_int_equal(text_parse_u64("", &v), -EINVAL);
 }
 
+/* Every byte at every place, against the rule a byte at a time. */
+static void plain_runs_end_at_the_first_other_byte(void **state)
+{
+	uint8_t text[27];
+
+	for (unsigned c = 0; c < 256; c++) {
+		bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+		for (size_t at = 0; at < sizeof(text); at++) {
+			for (unsigned fill = 0x20; fill < 0x7f; fill += fill == '!' || fill == '[' ? 2 : 1) {
+				memset(text, (int)fill, sizeof(text));
+				text[at] = (uint8_t)c;
+				assert_int_equal(text_plain_run(text, sizeof(text)), plain ? sizeof(text) : at);
+				assert_int_equal(text_plain_run(text, at), at);
+			}
+		}
+	}
+}
+
+static void digits_are_printf_s(void **state)
+{
+	char expected[32], text[TEXT_U64_MAX];
+
+	for (uint64_t power = 1, i = 0; i < 20; power *= 10, i++) {
+		const uint64_t values[] = { power - 1, power, power + 1, power * 7 / 3, UINT64_MAX - power };
+
+		for (size_t v = 0; v < ARRAY_SIZE(values); v++) {
+			size_t n = (size_t)snprintf(expected, sizeof(expected), "%llu", (unsigned long long)values[v]);
+
+			assert_int_equal(text_u64(text, values[v]), n);
+			assert_memory_equal(text, expected, n);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_runs_end_at_the_first_other_byte),
+		cmocka_unit_test(digits_are_printf_s),
 		cmocka_unit_test(knows_utf8),
 		cmocka_unit_test(escapes_for_terminals),
 		cmocka_unit_test(sizes_for_people),
