@@ -8,11 +8,12 @@
 #include "cli/describe.h"
 
 #define SHAPE_MAX (1U << 20)
+#define AKIN_SHOWN 7 /* siblings of one program with lines of their own, before one for all others */
 
-/* Processes with the same commands and ends, and children of the same shapes. */
+/* Processes with the same commands and ends, and children of the same shapes; or with the same program. */
 struct shape {
 	char *key;
-	uint32_t number;
+	uint32_t number;		     /* of a shape; of a program: how many siblings it had so far */
 	const struct report_process *parent; /* where it was met last */
 	struct report_process *first;	     /* that one's first child of this shape */
 };
@@ -243,26 +244,93 @@ static struct shape *shape_of(struct keyed *shapes, const struct report_process 
 /* Of siblings with the same shape the first stands for all. */
 static void fold_siblings(struct report_process *first, const struct report_process *parent, struct shape **shapes)
 {
-	struct report_process *told = NULL;
-
 	for (struct report_process *p = first; p; p = p->next) {
 		struct shape *shape = shapes[p->times];
 
 		p->times = 1;
-		p->more = false;
 		if (shape && shape->first && shape->parent == parent) {
 			shape->first->times++;
 			p->times = 0;
-			continue;
-		}
-		if (shape) {
+		} else if (shape) {
 			shape->parent = parent;
 			shape->first = p;
 		}
+	}
+}
+
+/*
+ * What a sibling without children has to share to be akin: program and end, whatever its arguments. But those of a
+ * shell are what was done.
+ */
+static struct shape *program_of(struct keyed *programs, const struct report_process *p)
+{
+	_cleanup_buf_ struct buf key = BUF_INIT(SHAPE_MAX);
+	const char *exe = p->images_n > 0 ? p->images[p->images_n - 1].exe : NULL;
+	size_t length = exe ? strlen(exe) : 0;
+
+	if (length < 2 || p->first_child || strcmp(exe + length - 2, "sh") == 0)
+		return NULL;
+	buf_addf(&key, "%s\n%s\n%lld %d", exe, p->signal ? p->signal : "", (long long)p->exit_code, p->end_ns != 0);
+	return key.failed ? NULL : keyed_get(programs, key.data, key.length);
+}
+
+/* Of one program only the first few siblings keep lines of their own. */
+static void fold_akin(struct report_process *first, const struct report_process *parent, struct keyed *programs)
+{
+	for (struct report_process *p = first; p; p = p->next) {
+		struct shape *program = p->times > 0 ? program_of(programs, p) : NULL;
+
+		if (!program)
+			continue;
+		if (program->parent != parent)
+			program->number = 0;
+		program->parent = parent;
+		program->number++;
+		if (program->number == AKIN_SHOWN + 1) {
+			program->first = p;
+		} else if (program->number > AKIN_SHOWN) {
+			program->first->akin += p->times;
+			p->times = 0;
+		}
+	}
+}
+
+static void note_more(struct report_process *first)
+{
+	struct report_process *told = NULL;
+
+	for (struct report_process *p = first; p; p = p->next) {
+		if (p->times == 0)
+			continue;
 		if (told)
 			told->more = true;
 		told = p;
 	}
+}
+
+/* Folds each list of siblings; what is below one that is folded is not told either. */
+static void fold(struct report *r, struct report_process **order, size_t n, struct shape **shapes)
+{
+	struct keyed programs = KEYED_INIT(struct shape, n + 1, NULL);
+	size_t told = 0;
+
+	fold_siblings(r->first_root, NULL, shapes);
+	for (size_t i = 0; i < n; i++)
+		fold_siblings(order[i]->first_child, order[i], shapes);
+	for (size_t i = 0; i < n; i++) {
+		if (order[i]->parent && order[i]->parent->times == 0)
+			order[i]->times = 0;
+		told += order[i]->times > 0;
+	}
+	if (told > REPORT_TREE_LINES) {
+		fold_akin(r->first_root, NULL, &programs);
+		for (size_t i = 0; i < n; i++)
+			fold_akin(order[i]->first_child, order[i], &programs);
+	}
+	note_more(r->first_root);
+	for (size_t i = 0; i < n; i++)
+		note_more(order[i]->first_child);
+	keyed_done(&programs);
 }
 
 static void find_alike(struct report *r)
@@ -288,9 +356,7 @@ static void find_alike(struct report *r)
 		if (shape)
 			by_number[shape->number] = shape;
 	}
-	fold_siblings(r->first_root, NULL, by_number);
-	for (size_t i = 0; i < n; i++)
-		fold_siblings(order[i]->first_child, order[i], by_number);
+	fold(r, order, n, by_number);
 out:
 	free(order);
 	free(by_number);

@@ -6,7 +6,6 @@
 
 #include "cli/describe.h"
 
-#define LINES_SHOWN 100
 #define FAILED_SHOWN 8
 #define DEPTH_SHOWN 10
 
@@ -140,9 +139,11 @@ static void put_process(struct table *t, struct page *page, const struct report_
 
 	put_branches(&text, p, depth, false);
 	/* Before the command, which may be cut. */
-	if (p->times > 1)
-		buf_addf(&text, "%u× ", p->times);
-	if (first < p->images_n)
+	if (p->times + p->akin > 1)
+		buf_addf(&text, "%u× ", p->times + p->akin);
+	if (p->akin)
+		buf_addf(&text, "%s with other arguments", p->images[p->images_n - 1].exe);
+	else if (first < p->images_n)
 		put_command(&text, &p->images[first]);
 	else
 		buf_addf(&text, "(%s, %s)", p->comm ? p->comm : "?", p->before ? "ran before" : "forked");
@@ -238,11 +239,11 @@ void page_processes(struct page *p)
 		page_section(p, "Processes", "none seen");
 		return;
 	}
-	struct table *t = table_new(columns, ARRAY_SIZE(columns), LINES_SHOWN + 1);
+	struct table *t = table_new(columns, ARRAY_SIZE(columns), REPORT_TREE_LINES + 1);
 	page_section(p, "Processes", "%s", describe_number(r->processes.n, number));
 	for (struct report_process *q = next_told(r, NULL, &depth); t && q; q = next_told(r, q, &depth)) {
-		if (lines < LINES_SHOWN)
-			lines += put_images(t, p, q, depth, LINES_SHOWN - lines);
+		if (lines < REPORT_TREE_LINES)
+			lines += put_images(t, p, q, depth, REPORT_TREE_LINES - lines);
 		else
 			hidden++;
 	}

@@ -10,11 +10,12 @@
 /* What a process became by one exec. */
 struct report_image {
 	int64_t time_ns;
-	char *exe, *command;      /* command: its arguments, as a shell would take them */
-	size_t called;            /* bytes of command that are argv[0] */
+	char *exe, *command; /* command: its arguments, as a shell would take them */
+	size_t called;	     /* bytes of command that are argv[0] */
 };
 
-#define REPORT_IMAGES_MAX 16 /* past these only the last is kept */
+#define REPORT_TREE_LINES 100 /* of the page; a larger tree is folded harder */
+#define REPORT_IMAGES_MAX 16  /* past these only the last is kept */
 
 struct report_process {
 	char *key;
@@ -24,13 +25,14 @@ struct report_process {
 	unsigned images_n, execs;
 	uint32_t pid, ppid;
 	uint32_t times; /* siblings like this one with all below, itself too; 0: an earlier one stands for it */
-	bool more;                /* a later sibling is told */
+	uint32_t akin;	/* siblings with the same program and end that this one stands for */
+	bool more;	/* a later sibling is told */
 	int64_t start_ns, end_ns; /* UTC; end 0: not seen to exit */
-	int64_t exit_code;        /* where signal is NULL */
+	int64_t exit_code;	  /* where signal is NULL */
 	char *signal;
 	uint64_t max_rss_bytes;
 	bool oom_killed;
-	bool before;              /* ran before capture began, or its fork was not seen */
+	bool before; /* ran before capture began, or its fork was not seen */
 };
 
 /* Escapes, privilege changes, memory made executable: the same from the same program is one, counted. */
@@ -39,10 +41,10 @@ struct report_incident {
 	char *line; /* the JSON of the first that succeeded, else of the first */
 	char *text; /* in words, without the outcome; of an escape: what it does */
 	char *comm;
-	char *category, *call;     /* of an escape; call NULL: the entry stands for what was over a cap */
-	char *target;              /* of an escape, numbers folded to N where they differ; NULL: none */
-	bool varied;               /* text is that of one of several */
-	unsigned rank;             /* of the category, the worst first */
+	char *category, *call; /* of an escape; call NULL: the entry stands for what was over a cap */
+	char *target;	       /* of an escape, numbers folded to N where they differ; NULL: none */
+	bool varied;	       /* text is that of one of several */
+	unsigned rank;	       /* of the category, the worst first */
 	struct strings errors;
 	uint32_t pid;
 	uint64_t count, failed;
@@ -53,9 +55,9 @@ struct report_incident {
 struct report_service {
 	char *key;
 	struct report_service *next; /* of the same host */
-	uint32_t port;               /* 0: none */
+	uint32_t port;		     /* 0: none */
 	char protocol[16];
-	bool accepted;               /* the host connected to this port of ours; only from the end line */
+	bool accepted; /* the host connected to this port of ours; only from the end line */
 	struct strings addresses, errors, programs;
 	uint64_t connects, failed;
 	uint64_t connections, sent, received; /* what the session's end line has; bytes */
@@ -77,7 +79,7 @@ struct report_file {
 	char *key; /* path */
 	uint64_t read_bytes, read_operations, write_bytes, write_operations, mappings;
 	uint64_t deleted;
-	bool made;  /* by the session: what it deleted of that name was its own */
+	bool made; /* by the session: what it deleted of that name was its own */
 };
 
 /* Something that was counted: failed opens by error and path, unix sockets, listeners, errors. */
@@ -95,22 +97,22 @@ struct report {
 	struct store_session session; /* strings borrowed from the caller */
 	uint64_t lines, damaged;
 	uint64_t events[HD_TYPE_EVENT_MAX + 1], failed[HD_TYPE_EVENT_MAX + 1]; /* by enum hd_type */
-	uint64_t changes[HD_META_MAX];                                        /* by enum hd_metadata, successful */
+	uint64_t changes[HD_META_MAX];					       /* by enum hd_metadata, successful */
 	struct keyed processes, escapes, privileges, memory, hosts, services, names, files, failed_opens, open_errors,
-		listening, local_sockets, failed_execs, started, gaps; /* started: names of programs that could be */
+	    listening, local_sockets, failed_execs, started, gaps; /* started: names of programs that could be */
 	unsigned escape_kinds[HD_ESC_MAX + 1]; /* entries of escapes by category, the last: unknown ones */
-	uint64_t escapes_over;         /* counted in an entry for others: over a cap */
-	bool is_run;                   /* a command was started; else something was attached to */
-	bool traffic;                  /* the end line tells connections and bytes */
-	uint64_t sent, received;       /* in all */
+	uint64_t escapes_over;		       /* counted in an entry for others: over a cap */
+	bool is_run;			       /* a command was started; else something was attached to */
+	bool traffic;			       /* the end line tells connections and bytes */
+	uint64_t sent, received;	       /* in all */
 	bool finished;
-	int64_t origin_ns;             /* what offsets count from: the command's own exec, else the session's start */
-	int64_t now_ns;                /* for a session that runs; 0: its last line counts */
-	struct map by_pid;             /* pid -> its latest process */
+	int64_t origin_ns; /* what offsets count from: the command's own exec, else the session's start */
+	int64_t now_ns;	   /* for a session that runs; 0: its last line counts */
+	struct map by_pid; /* pid -> its latest process */
 	struct report_process *first_root, *last_root;
-	struct report_process *peak;   /* with the largest max_rss_bytes, or NULL */
-	int64_t first_ns, last_ns;     /* of the lines */
-	int failure;                   /* -ENOMEM once something could not be kept */
+	struct report_process *peak; /* with the largest max_rss_bytes, or NULL */
+	int64_t first_ns, last_ns;   /* of the lines */
+	int failure;		     /* -ENOMEM once something could not be kept */
 };
 
 /* session's strings are borrowed until report_free. NULL when out of memory. */

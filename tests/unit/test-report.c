@@ -491,6 +491,29 @@ static void subtrees_that_are_alike_are_one(void **state)
 	assert_string_equal(last, "49");
 }
 
+static void many_of_one_program_leave_room(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+
+	event(r, 0, "process_exec", 10, 9, ",\"args\":[\"agent\"]");
+	for (unsigned pid = 20; pid < 320; pid++) {
+		char fields[128];
+
+		fork_event(r, pid, 10, pid);
+		(void)snprintf(fields, sizeof(fields), ",\"args\":[\"echo\",\"%u\"],\"exe\":\"/bin/echo\"", pid % 100);
+		event(r, pid, "process_exec", pid, 10, fields);
+		event(r, pid, "process_exit", pid, 10, ",\"exit_code\":0");
+	}
+	fork_event(r, 400, 10, 400);
+	event(r, 400, "process_exec", 400, 10, ",\"args\":[\"curl\",\"x\"],\"exe\":\"/bin/curl\"");
+	_cleanup_free_ char *page = text(r, 80);
+	/* 20 to 26 thrice each, and what is left of 300. */
+	has(page, "  ├─ 3× echo 26\n");
+	has(page, "  ├─ 279× /bin/echo with other arguments\n");
+	has(page, "  └─ curl x\n");
+	lacks(page, "echo 28");
+}
+
 static void traffic_of_the_end_line_shows(void **state)
 {
 	struct store_session busy = session;
@@ -564,6 +587,7 @@ int main(void)
 		cmocka_unit_test(an_attached_tree_gets_its_shape),
 		cmocka_unit_test(what_runs_is_told_by_the_kernel),
 		cmocka_unit_test(subtrees_that_are_alike_are_one),
+		cmocka_unit_test(many_of_one_program_leave_room),
 		cmocka_unit_test(traffic_of_the_end_line_shows),
 		cmocka_unit_test(no_traffic_field_no_columns),
 	};
