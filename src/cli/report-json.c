@@ -171,7 +171,8 @@ static void put_service(struct json *j, const struct report *r, const struct rep
 	put_uint(j, "connects", s->connects);
 	put_uint(j, "failed", s->failed);
 	put_strings(j, "errors", &s->errors);
-	if (r->traffic) {
+	/* Only TCP's are counted. */
+	if (r->traffic && strcmp(s->protocol, "tcp") == 0) {
 		put_uint(j, "connections", s->connections);
 		put_uint(j, "sent", s->sent);
 		put_uint(j, "received", s->received);

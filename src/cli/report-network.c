@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define KEY_MAX 2048
-#define ADDRESSES_MAX 100000
+#define ENDS_MAX 200000
 
 void report_service_done(void *thing)
 {
@@ -83,40 +83,78 @@ void report_take_connect(struct report *r, const struct line *l, int64_t time_ns
 	}
 }
 
-/* The hosts by the addresses that connects to them went to. */
-static void map_addresses(const struct report *r, struct map *m)
+/* Where connects went: an address, or an address, a port and a protocol. */
+struct seen_end {
+	char *key;
+	struct report_host *host;
+	struct report_service *service;
+};
+
+static void note_end(struct keyed *ends, const char *address, struct report_host *h, struct report_service *s,
+		     bool port)
+{
+	_cleanup_buf_ struct buf key = BUF_INIT(512);
+
+	buf_addf(&key, "%.200s", address);
+	if (port)
+		buf_addf(&key, " %u/%s", s->port, s->protocol);
+	struct seen_end *end = key.failed ? NULL : keyed_get(ends, key.data, key.length);
+	if (end && !end->host) {
+		end->host = h;
+		end->service = s;
+	}
+}
+
+static void note_ends(const struct report *r, struct keyed *ends)
 {
 	for (size_t i = 0; i < r->hosts.n; i++) {
 		struct report_host *h = r->hosts.list[i];
 
-		for (const struct report_service *s = h->first; s; s = s->next)
-			for (size_t j = 0; j < s->addresses.n; j++)
-				(void)!map_put_bytes(m, s->addresses.list[j], strlen(s->addresses.list[j]), h);
+		for (struct report_service *s = h->first; s; s = s->next) {
+			for (size_t j = 0; j < s->addresses.n; j++) {
+				note_end(ends, s->addresses.list[j], h, s, false);
+				note_end(ends, s->addresses.list[j], h, s, true);
+			}
+		}
 	}
 }
 
-/* Traffic has an address, and a name only where one is known: else that of the connects to it. */
-static struct bytes host_of(const struct line *l, struct bytes address, const struct map *addresses)
+/*
+ * The service that a connect to the same address and port was counted for: an address has several names, and the
+ * traffic's is only the one that was known last.
+ */
+static struct report_service *service_of(struct report *r, const struct line *l, struct keyed *ends, bool accepted)
 {
-	const struct report_host *h = map_get_bytes(addresses, address.data, address.length);
-	struct bytes name = line_text(l, "hostname");
+	_cleanup_buf_ struct buf key = BUF_INIT(512);
+	struct bytes address = line_text(l, "address"), name = line_text(l, "hostname"), protocol;
+	const struct report_host *named = bytes_set(name) ? keyed_find(&r->hosts, name.data, name.length) : NULL;
+	const struct seen_end *end;
 
-	if (bytes_set(name) || !h)
-		return bytes_set(name) ? name : address;
-	return (struct bytes){ h->key, strlen(h->key) };
+	protocol = line_text(l, "protocol");
+	for (struct report_service *s = named ? named->first : NULL; s && !accepted; s = s->next)
+		if (s->port == line_uint(l, "port") && bytes_set(protocol) && strcmp(s->protocol, protocol.data) == 0)
+			return s;
+	buf_addf(&key, "%.200s %u/%.15s", address.data, (unsigned)line_uint(l, "port"),
+		 bytes_set(protocol) ? protocol.data : "?");
+	end = key.failed || accepted ? NULL : keyed_find(ends, key.data, key.length);
+	if (end)
+		return end->service;
+	end = keyed_find(ends, address.data, address.length);
+	if (!bytes_set(name))
+		name = end ? (struct bytes){ end->host->key, strlen(end->host->key) } : address;
+	return get_service(r, name, l, "port", accepted);
 }
 
-static void take_traffic(struct report *r, const struct line *l, const struct map *addresses)
+static void take_traffic(struct report *r, const struct line *l, struct keyed *ends)
 {
-	struct bytes address = line_text(l, "address");
+	struct bytes address = line_text(l, "address"), direction = line_text(l, "direction");
 
 	if (!bytes_set(address))
 		return;
-	struct bytes direction = line_text(l, "direction");
-	bool accepted = bytes_set(direction) && strcmp(direction.data, "accepted") == 0;
-	struct report_service *s = get_service(r, host_of(l, address, addresses), l, "port", accepted);
 	r->sent += line_uint(l, "sent");
 	r->received += line_uint(l, "received");
+	struct report_service *s =
+	    service_of(r, l, ends, bytes_set(direction) && strcmp(direction.data, "accepted") == 0);
 	if (!s)
 		return;
 	strings_add(&s->addresses, address.data);
@@ -152,12 +190,12 @@ void report_finish_network(struct report *r)
 	const struct line *traffic = line_get(end, "traffic");
 	if (!traffic)
 		return;
-	struct map addresses = MAP_INIT(ADDRESSES_MAX);
+	struct keyed ends = KEYED_INIT(struct seen_end, ENDS_MAX, NULL);
 	r->traffic = true;
-	map_addresses(r, &addresses);
+	note_ends(r, &ends);
 	for (size_t i = 0; i < line_count(traffic); i++)
-		take_traffic(r, line_at(traffic, i), &addresses);
-	map_done(&addresses);
+		take_traffic(r, line_at(traffic, i), &ends);
+	keyed_done(&ends);
 	keyed_sort(&r->hosts, by_bytes);
 }
 

@@ -65,7 +65,8 @@ static void put_service(struct page *p, struct table *t, const struct report_hos
 		table_cell(t, TERM_PLAIN, s->protocol);
 	cell_strings(t, &s->programs, 1, " ");
 	put_result(t, s);
-	if (p->r->traffic) {
+	/* Only TCP's bytes are counted. */
+	if (p->r->traffic && strcmp(s->protocol, "tcp") == 0) {
 		table_cell(t, TERM_PLAIN, text_size(s->sent, sent));
 		table_cell(t, TERM_PLAIN, text_size(s->received, received));
 	}
@@ -99,7 +100,7 @@ void page_hosts(struct page *p)
 {
 	static const struct table_column host = { "HOST" }, address = { "ADDRESS", .cut = TABLE_CUT_END },
 					 only = { "HOST", .cut = TABLE_CUT_END }, port = { "PORT" }, by = { "BY" },
-					 result = { "CONNECTS" }, sent = { "SENT", .right = true },
+					 result = { "TRIES" }, sent = { "SENT", .right = true },
 					 received = { "RECEIVED", .right = true };
 	const struct keyed *k = &p->r->hosts;
 	struct table_column columns[7];

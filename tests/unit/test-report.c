@@ -520,7 +520,8 @@ static void traffic_of_the_end_line_shows(void **state)
 
 	busy.end_line =
 	    "{\"type\":\"session\",\"exit_status\":0,\"traffic\":["
-	    "{\"address\":\"127.0.0.1\",\"port\":9,\"protocol\":\"tcp\",\"connections\":1,\"sent\":0,\"received\":0},"
+	    "{\"address\":\"127.0.0.1\",\"port\":9,\"hostname\":\"a.example\",\"protocol\":\"tcp\",\"connections\":1,"
+	    "\"sent\":0,\"received\":0},"
 	    "{\"address\":\"1.2.3.4\",\"port\":443,\"hostname\":\"a.example\",\"protocol\":\"tcp\","
 	    "\"connections\":2,\"sent\":1536,\"received\":3145728},"
 	    "{\"address\":\"2.3.4.5\",\"port\":443,\"protocol\":\"tcp\",\"connections\":1,\"sent\":512,"
@@ -537,9 +538,12 @@ static void traffic_of_the_end_line_shows(void **state)
 			       "\"hostname\":\"a.example\""
 			     : ",\"destination\":\"1.2.3.4\",\"destination_port\":443,\"protocol\":\"tcp\","
 			       "\"hostname\":\"a.example\"");
+	event(r, 3, "network_connect", 10, 9,
+	      ",\"destination\":\"9.9.9.9\",\"destination_port\":53,\"protocol\":\"udp\"");
 	_cleanup_free_ char *page = text(r, 80);
-	has(page, "Hosts  3, 2.0 KiB sent, 3.0 MiB received\n"
-		  "  HOST       ADDRESS     PORT      BY   CONNECTS           SENT  RECEIVED\n"
+	has(page, "  9.9.9.9                53/udp    c10  1 ok\n");
+	has(page, "Hosts  4, 2.0 KiB sent, 3.0 MiB received\n"
+		  "  HOST       ADDRESS     PORT      BY   TRIES              SENT  RECEIVED\n"
 		  "  a.example  1.2.3.4 +1  443/tcp   c10  3 ok            2.0 KiB   3.0 MiB\n"
 		  "  ::1                    4000/tcp       3 accepted          1 B       2 B\n");
 	has(page, "  127.0.0.1              9/tcp     c10  1 ECONNREFUSED");
