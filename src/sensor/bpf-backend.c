@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -625,6 +626,7 @@ static int refuse(const struct sensor_probe *p, const struct sensor_options *o, 
 	return 0;
 }
 
+/* Takes over btf: libbpf reads the kernel's again, and both at once would be the most memory of the whole session. */
 static int backend_load(struct bpf_backend *b, const struct sensor_options *o, struct btf *btf, struct err *err)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
@@ -633,9 +635,8 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, s
 	/* Kernels before 5.11 charge maps to this limit; where it may not be raised it is not needed. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
 	b->skeleton = heddle_bpf__open();
-	if (!b->skeleton)
-		return err_errno(err, errno, "can't open the BPF programs");
-	r = configure(b, o, btf, err);
+	r = b->skeleton ? configure(b, o, btf, err) : err_errno(err, errno, "can't open the BPF programs");
+	btf__free(btf);
 	if (r < 0)
 		return r;
 	r = heddle_bpf__load(b->skeleton);
@@ -668,9 +669,11 @@ int sensor_open(const struct sensor_options *options, struct sensor **ret, struc
 	r = refuse(&p, options, err);
 	if (r >= 0) {
 		b->tier = options->tier ? options->tier : p.best;
-		r = backend_load(b, options, btf, err);
+		r = backend_load(b, options, TAKE_PTR(btf), err);
 	}
 	btf__free(btf);
+	/* What loading needed goes back: a session may last for days. */
+	(void)malloc_trim(0);
 	if (r < 0) {
 		backend_free(b);
 		return r;

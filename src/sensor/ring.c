@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,7 +19,7 @@ int ring_map(struct ring *r, int map_fd, size_t bytes)
 	consumer = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
 	if (consumer == MAP_FAILED)
 		return -errno;
-	producer = mmap(NULL, page + 2 * bytes, PROT_READ, MAP_SHARED, map_fd, (off_t)page);
+	producer = mmap(NULL, page + bytes, PROT_READ, MAP_SHARED, map_fd, (off_t)page);
 	if (producer == MAP_FAILED) {
 		int r_ = -errno;
 
@@ -40,7 +42,8 @@ void ring_unmap(struct ring *r)
 	if (r->consumer)
 		(void)munmap(r->consumer, r->page);
 	if (r->producer)
-		(void)munmap((void *)(uintptr_t)r->producer, r->page + 2 * r->bytes);
+		(void)munmap((void *)(uintptr_t)r->producer, r->page + r->bytes);
+	free(r->joined);
 	*r = (struct ring){ 0 };
 }
 
@@ -62,6 +65,27 @@ static unsigned long record_span(uint32_t length)
 	return ((unsigned long)length + RECORD_HEADER + 7) / 8 * 8;
 }
 
+/* The record's bytes in one piece; it begins at `from` and goes on at the start of the data. */
+static const void *record_join(struct ring *r, size_t from, uint32_t length)
+{
+	size_t head = r->bytes - from;
+
+	if (r->joined && r->joined_at == r->at)
+		return r->joined;
+	if (r->joined_room < length) {
+		unsigned char *joined = realloc(r->joined, length);
+
+		if (!joined)
+			return NULL;
+		r->joined = joined;
+		r->joined_room = length;
+	}
+	memcpy(r->joined, r->data + from, head);
+	memcpy(r->joined + head, r->data, length - head);
+	r->joined_at = r->at;
+	return r->joined;
+}
+
 const void *ring_peek(struct ring *r, size_t *ret_size)
 {
 	while (r->at < r->end) {
@@ -74,8 +98,13 @@ const void *ring_peek(struct ring *r, size_t *ret_size)
 			r->at += record_span(length);
 			continue;
 		}
+		/* Positions are multiples of eight: a header never wraps. */
+		size_t from = (r->at & (r->bytes - 1)) + RECORD_HEADER;
+
 		*ret_size = length;
-		return r->data + (r->at & (r->bytes - 1)) + RECORD_HEADER;
+		if (from == r->bytes)
+			return r->data;
+		return from + length <= r->bytes ? r->data + from : record_join(r, from, length);
 	}
 	return NULL;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The consumer's side of a BPF ring buffer (kernel/bpf/ringbuf.c has the layout): one page with the consumer's
- * position, one with the producers', then the data, mapped twice in a row so that a record never wraps. Our own,
- * since merging two rings in order of time needs to look at a record before taking it.
+ * position, one with the producers', then the data. Our own, since merging two rings in order of time needs to look
+ * at a record before taking it. The kernel can map the data twice in a row so that no record wraps; every page of it
+ * would count twice as memory of ours, so it is mapped once and the rare record that wraps is copied.
  */
 #pragma once
 
@@ -18,6 +19,9 @@ struct ring {
 	size_t page;
 	unsigned long at;  /* next record to look at */
 	unsigned long end; /* producers' position at the last snapshot */
+	unsigned char *joined;   /* owned: the record at joined_at in one piece; NULL until one wraps */
+	size_t joined_room;
+	unsigned long joined_at;
 };
 
 /* Maps the ring of a map descriptor (borrowed). 0 or negative errno. */
@@ -27,7 +31,10 @@ void ring_unmap(struct ring *r); /* a zeroed ring is fine */
 /* Takes note of what has been produced so far: ring_peek goes no further. */
 void ring_snapshot(struct ring *r);
 
-/* The next finished record before the snapshot, or NULL. Borrowed until ring_release. Discarded records are skipped. */
+/*
+ * The next finished record before the snapshot, or NULL; also while there is no memory to join one that wraps. Borrowed
+ * until ring_next. Discarded records are skipped.
+ */
 const void *ring_peek(struct ring *r, size_t *ret_size);
 
 /* Steps over the record that ring_peek gave. */
