@@ -135,6 +135,8 @@ struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
 	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
+	__u64 kind; /* SLOT_*, of this slot */
+	__u64 walk_mount, walk_dentry; /* what to walk: numbers, whatever the verifier thought they were */
 	__u64 busy; /* see slot_take */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
 	__u64 frame[FRAME_BYTES / 8];
@@ -150,8 +152,11 @@ struct {
 INLINE struct slot *slot_get(__u32 kind)
 {
 	__u32 index = bpf_get_smp_processor_id() * SLOT_KINDS + kind;
+	struct slot *s = bpf_map_lookup_elem(&slots, &index);
 
-	return bpf_map_lookup_elem(&slots, &index);
+	if (s)
+		s->kind = kind;
+	return s;
 }
 
 /*

@@ -143,7 +143,7 @@ int BPF_PROG(on_rw, struct pt_regs *regs, long ret)
 	call_read(&c, regs, ret);
 	side = c.number == NR_write || c.number == NR_pwrite64 || c.number == NR_writev || c.number == NR_pwritev ||
 	       c.number == NR_pwritev2;
-	fold_count(slot_get(SLOT_TASK), c.a[0], side, ret);
+	fold_count(c.a[0], side, ret);
 	return 0;
 }
 
@@ -164,8 +164,8 @@ int BPF_PROG(on_copy, struct pt_regs *regs, long ret)
 		from = c.a[0];
 		to = c.a[2];
 	}
-	fold_count(slot_get(SLOT_TASK), from, 0, ret);
-	fold_count(slot_get(SLOT_TASK), to, 1, ret);
+	fold_count(from, 0, ret);
+	fold_count(to, 1, ret);
 	return 0;
 }
 

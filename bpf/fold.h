@@ -324,8 +324,9 @@ INLINE void fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, 
 }
 
 /* One operation of `bytes` on descriptor fd: side 0 read, 1 write. Files that are not regular are not files here. */
-static __noinline int fold_count(struct slot *s, __u32 fd, __u32 side, __u64 bytes)
+__noinline int fold_count(__u32 fd, __u32 side, __u64 bytes)
 {
+	struct slot *s = slot_get(SLOT_TASK);
 	__u32 tgid = current_task()->tgid;
 	struct inode *inode;
 	struct file *file;

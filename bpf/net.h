@@ -8,6 +8,7 @@
 
 #include "task.h"
 
+#define SOCK_DONE 1 /* bit of skc_flags: the other side has ended its stream */
 #define MSG_FASTOPEN 0x20000000
 #define SOCK_TYPE_MASK 0xf
 
@@ -70,7 +71,7 @@ INLINE __u32 sock_address(struct sock *sk, bool remote, struct sockaddr_any *a)
 	if (remote)
 		a->port = KREAD(sk, __sk_common.skc_dport);
 	else
-		a->port = __builtin_bswap16(KREAD(sk, __sk_common.skc_num));
+		a->port = KREAD((struct inet_sock *)sk, inet_sport); /* skc_num is gone by the time a socket closes */
 	if (family == AF_INET) {
 		a->v4 = remote ? KREAD(sk, __sk_common.skc_daddr) :
 				 KREAD(sk, __sk_common.skc_rcv_saddr);
@@ -276,7 +277,8 @@ static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct hd_he
 	t->h.flags = HD_F_VERIFIED;
 	t->socket = KREAD(sk, __sk_common.skc_cookie.counter);
 	t->sent = KREAD(tp, bytes_sent) - KREAD(tp, bytes_retrans);
-	t->received = KREAD(tp, bytes_received);
+	/* The kernel counts the end of the stream as a byte. */
+	t->received = KREAD(tp, bytes_received) - (KREAD(sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
 	t->family = KREAD(sk, __sk_common.skc_family);
 	t->accepted = c->pad0;
 	t->h.pad0 = 0;
@@ -632,20 +634,23 @@ int BPF_PROG(on_send, struct pt_regs *regs, long ret)
 	struct slot *s = slot_get(SLOT_TASK);
 	struct msghdr_user m = {};
 	struct call c;
+	__u32 flags;
 
 	if (!s)
 		return 0;
 	call_read(&c, regs, ret);
 	if (c.number == NR_sendto) {
-		if (c.a[4])
-			send_to(s, &c, (void *)c.a[4], c.a[5], c.a[3]);
-		return 0;
+		m.name = c.a[4];
+		m.name_bytes = c.a[5];
+		flags = c.a[3];
+	} else {
+		/* struct mmsghdr begins with its msghdr; the first message stands for the call. */
+		if (bpf_probe_read_user(&m, sizeof(m), (void *)c.a[1]))
+			return 0;
+		flags = c.number == NR_sendmsg ? c.a[2] : c.a[3];
 	}
-	/* struct mmsghdr begins with its msghdr; the first message stands for the call. */
-	if (bpf_probe_read_user(&m, sizeof(m), (void *)c.a[1]))
-		return 0;
 	if (m.name)
-		send_to(s, &c, (void *)m.name, m.name_bytes, c.number == NR_sendmsg ? c.a[2] : c.a[3]);
+		send_to(s, &c, (void *)m.name, m.name_bytes, flags);
 	return 0;
 }
 

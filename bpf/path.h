@@ -111,9 +111,13 @@ INLINE void walk_begin(struct walk *w, struct vfsmount *mnt, struct dentry *dent
 	w->flags |= overlay_flags(dentry);
 }
 
-/* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
-static __noinline int item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
+/*
+ * The walk that the slot names. Not static: a global function is verified once a program, not once a call, and
+ * nearly every handler wants several paths. Numbers are all that may be passed, so the rest lies in the slot.
+ */
+__noinline int path_item(__u32 slot_kind, __u32 kind)
 {
+	struct slot *s = slot_get(slot_kind);
 	struct walk w = {};
 	__u32 at, end;
 
@@ -126,13 +130,21 @@ static __noinline int item_path(struct slot *s, __u32 kind, struct vfsmount *mnt
 	w.at = &s->walk_at;
 	w.start = at + sizeof(struct hd_item);
 	s->walk_at = w.start;
-	walk_begin(&w, mnt, dentry);
+	walk_begin(&w, (struct vfsmount *)s->walk_mount, (struct dentry *)s->walk_dentry);
 	bpf_loop(2 * HD_PATH_MAX, walk_frame, &w, 0);
 	end = s->walk_at;
 	if (end < w.start || end > FRAME_BYTES)
 		end = w.start;
 	item_close(s, at, end - w.start, w.flags);
 	return w.flags;
+}
+
+/* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
+INLINE __u32 item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
+{
+	s->walk_mount = (__u64)mnt;
+	s->walk_dentry = (__u64)dentry;
+	return path_item(s->kind, kind);
 }
 
 INLINE __u32 item_file_path(struct slot *s, __u16 kind, struct file *file)
