@@ -327,6 +327,7 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	long r;
 
+	barrier_var(size); /* so that the very register that is tested is the one used, which 6.1 insists on */
 	if (!cpu || size > FRAME_BYTES || size < sizeof(*h))
 		return false;
 	h->lane = lane;
