@@ -61,7 +61,7 @@ static void exec_failed(struct frame *f)
 	x.h.flags = 0;
 	frame_init(f, &x, sizeof(x));
 	frame_text(f, HD_I_NAME, "../bin//./tool");
-	frame_text(f, HD_I_BASE, "agent/home/");
+	frame_text(f, HD_I_BASE, "etc/srv/");
 	ITEM(f, HD_I_ARGS, HD_P_ARGS_TRUNCATED, "tool\0--flag\0cut");
 }
 
