@@ -47,7 +47,9 @@ static void settle(const struct sensor_process_options *options, int fd)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	close_others(keep, ARRAY_SIZE(keep));
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int i = 0; null >= 0 && i < 3; i++)
+	/* Whoever asks for the kernel's log of the programs gets it where errors go. */
+	int streams = getenv("HEDDLE_DEBUG_BPF") ? STDERR_FILENO : STDERR_FILENO + 1;
+	for (int i = 0; null >= 0 && i < streams; i++)
 		(void)dup2(null, i);
 	if (null > 2)
 		(void)close(null);

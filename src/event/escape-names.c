@@ -223,9 +223,13 @@ void escape_detail(const struct event *e, struct buf *out)
 	} else if (call) {
 		buf_addf(out, "calls %s", call);
 	}
+	if (bytes_set(e->path2.path)) {
+		buf_adds(out, ", a ");
+		buf_add(out, e->path2.path.data, e->path2.path.length);
+	}
 	if (e->text.length > 0) {
 		if (out->length > 0)
-			buf_adds(out, "; ");
+			buf_adds(out, bytes_set(e->path2.path) ? " from " : "; ");
 		buf_add(out, e->text.data, e->text.length);
 	}
 }
