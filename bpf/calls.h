@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The x86-64 numbers of the calls that have a handler, and which handler each goes to. 32-bit calls are turned into
  * these numbers first.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What every family of hooks stands on: configuration, maps, the scope test, the frame under construction and its
  * way into a lane. All handlers run with preemption off (tracepoints) or use a slot of their own, so a slot's frame

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sandbox escapes: the calls that are one by themselves, opens of what a sandboxed program has no business with,
  * and leaving the cgroup. The kernel side is generous where a path must be judged (the reader has the table of

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The exit of execve: a failed one is told here, a successful one has been, but may have changed credentials. */
 #ifndef HEDDLE_BPF_EXEC_H
 #define HEDDLE_BPF_EXEC_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Opens, reads and writes, descriptors that close or change their file. */
 #ifndef HEDDLE_BPF_FILE_H
 #define HEDDLE_BPF_FILE_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What the sensor runs once a second and at the end: hands over what the kernel side has added up. */
 #ifndef HEDDLE_BPF_FLUSH_H
 #define HEDDLE_BPF_FLUSH_H

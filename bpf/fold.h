@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Reads and writes of regular files, folded per process and descriptor; the reader merges further by process and
  * file. An entry outlives its close so that the next file on the same descriptor costs no map update.

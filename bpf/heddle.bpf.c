@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The kernel side. One hook at the exit of every system call does the scope test and hands the call to its family's
  * program by tail call; fork, exec and exit have hooks of their own, so do socket state and cgroup moves. Nothing is

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The kernel's types, cut by hand: only the fields that Heddle reads, found at load time by name (CO-RE), so that
  * one object runs on every kernel with BTF. Where a kernel renamed a field, a flavour (struct x___old) has the

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Where the kernel allows LSM and fentry programs: the object of a call that names a path, seen by the kernel's own
  * hook while the call runs, kept for the handler at the call's exit. Runs in the caller's context, maybe preempted,

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Memory made executable that was no read-only code of a file, and shared writable mappings of files. */
 #ifndef HEDDLE_BPF_MEMORY_H
 #define HEDDLE_BPF_MEMORY_H

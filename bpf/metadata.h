@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Changes of names and metadata. By descriptor the object is at hand afterwards; by path it is what an LSM hook saw
  * during the call (lsm.h), and in the tier without those the caller's words against the kernel's directory.

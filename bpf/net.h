@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sockets: addresses come from the kernel's socket. A TCP connect is told when it is decided: at the call's exit,
  * or, for a non-blocking one, from the state change of the socket, by whoever's softirq that happens in.

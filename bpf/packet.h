@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Packets at the root of the cgroup tree: DNS on port 53 whichever call carried it, and the first datagram of a
  * socket to each destination. The program leaves at its second test for any other packet.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Paths from the kernel's own dentries and mounts: components leaf first, each followed by '/', up to PATH_MAX
  * bytes, through every mount point up to the root of the mount namespace. The reader turns them round.

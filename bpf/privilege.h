@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Calls that change credentials, what they changed, and what a refused one had asked for. */
 #ifndef HEDDLE_BPF_PRIVILEGE_H
 #define HEDDLE_BPF_PRIVILEGE_H

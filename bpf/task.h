@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Processes: who is a member, fork, exec, exit, credentials. */
 #ifndef HEDDLE_BPF_TASK_H
 #define HEDDLE_BPF_TASK_H
