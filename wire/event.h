@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one contract between bpf/ and src/: every frame in a lane is a struct hd_header, the type's fixed
  * fields, and a tail of items. Fixed-width fields, explicit padding, little-endian (x86-64, arm64).
