@@ -2,6 +2,7 @@
 """What the system tests share: the real binary, a store of its own, and waiting for events instead of for luck."""
 import json
 import os
+import signal
 import pathlib
 import select
 import shutil
@@ -10,6 +11,12 @@ import sys
 import tempfile
 import time
 import unittest
+
+# Whoever runs the tests may have signals ignored (nohup, a shell's background job), and a command under test would
+# inherit that.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 HEDDLE = os.environ.get("HEDDLE", "build/heddle")
 PATIENCE = 60  # seconds; only a broken program takes so long
