@@ -391,10 +391,11 @@ INLINE bool exit_is_told(struct task_struct *t, struct signal_struct *sig)
 	struct process_id id = {};
 	__u64 one = 1;
 
-	if (KREAD(sig, nr_threads) <= 1)
-		return false;
 	id.start_ns = KREAD(t, group_leader, start_boottime);
 	id.tgid = KREAD(t, tgid);
+	/* Alone: it may still be that another told it and was reaped before this one came here. */
+	if (KREAD(sig, nr_threads) <= 1)
+		return bpf_map_lookup_elem(&gone, &id) != NULL;
 	return bpf_map_update_elem(&gone, &id, &one, BPF_NOEXIST) != 0;
 }
 
