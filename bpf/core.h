@@ -40,7 +40,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 #define KREAD1(p, f)                                                                                         \
 	({                                                                                                   \
 		__typeof__(p) _p = (p);                                                                      \
-		__typeof__(({ _p->f; })) _v;                                                                       \
+		__typeof__(({ _p->f; })) _v;                                                                 \
 		if (cfg_cast)                                                                                \
 			_v = ((__typeof__(_p))bpf_rdonly_cast(_p, bpf_core_type_id_kernel(__typeof__(*_p))))->f; \
 		else                                                                                         \

@@ -407,6 +407,7 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	struct hd_exit *x;
 	struct slot *s;
 	__u64 now;
+	__u32 tgid;
 
 	if (!in_scope())
 		return 0;
@@ -416,6 +417,11 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	sig = KREAD(t, signal);
 	if (KREAD(sig, live.counter) != 0 || exit_is_told(t, sig))
 		return 0;
+	/* Its number may soon be somebody else's. */
+	if (st && st->counted) {
+		tgid = t->tgid;
+		bpf_map_delete_elem(&stray_processes, &tgid);
+	}
 	s = slot_get(SLOT_TASK);
 	if (!s)
 		return 0;
