@@ -11,12 +11,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/proc.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/session-lines.h"
@@ -183,16 +183,10 @@ static void take_message(struct launcher *l)
 /* True when the command is (still) stopped: the shell that continues a job continues all of its group. */
 static bool is_stopped(pid_t pid)
 {
-	char path[32], text[512];
+	char text[PROC_STAT_MAX];
+	const char *stat = proc_stat((uint32_t)pid, text);
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	const char *end = strrchr(text, ')');
-	return end && end[1] == ' ' && end[2] == 'T';
+	return stat && stat[0] == ' ' && stat[1] == 'T';
 }
 
 /* The command was stopped: so are we, that the shell gets its terminal back. Returns when someone continues us. */

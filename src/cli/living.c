@@ -2,7 +2,6 @@
 /* Which processes of the workload live. */
 #include "cli/living.h"
 
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "wire/event.h"
 
 struct process {
@@ -84,19 +84,12 @@ void living_frame(struct living *l, const void *frame, size_t size)
 /* /proc/PID/stat has the state as its third and the start, in clock ticks since boot, as its 22nd field. */
 static bool lives(const struct process *p)
 {
-	char path[32], text[1024];
+	char text[PROC_STAT_MAX];
+	const char *stat = proc_stat(p->pid, text);
 	unsigned long long ticks = 0;
 	char state = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%u/stat", p->pid);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	/* The name, in parentheses, may itself hold any byte. */
-	const char *rest = strrchr(text, ')');
-	if (!rest || sscanf(rest + 1,
+	if (!stat || sscanf(stat,
 			    " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s"
 			    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 			    &state, &ticks) != 2)

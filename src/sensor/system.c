@@ -14,6 +14,8 @@
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+#include "base/proc.h"
+
 #define PROCESSES_MAX (1u << 20)
 
 static int read_line(const char *path, char *ret, size_t size)
@@ -147,19 +149,13 @@ static int family_add(struct family *f, uint32_t pid)
 	return 0;
 }
 
-/* Field 4 of /proc/PID/stat, behind the last ')' since comm may hold anything. */
 static uint32_t parent_of(uint32_t pid)
 {
-	char path[64], line[1024], *p;
+	char text[PROC_STAT_MAX];
+	const char *stat = proc_stat(pid, text);
 	unsigned parent = 0;
 
-	(void)snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	if (read_line(path, line, sizeof(line)) < 0)
-		return 0;
-	p = strrchr(line, ')');
-	if (!p || sscanf(p + 1, " %*c %u", &parent) != 1)
-		return 0;
-	return parent;
+	return stat && sscanf(stat, " %*c %u", &parent) == 1 ? parent : 0;
 }
 
 /* One pass over /proc; adds children of members. Returns how many were added, or negative errno. */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Enough for the whole of /proc/PID/stat. */
+#define PROC_STAT_MAX 1024
+
+/*
+ * Reads /proc/PID/stat into `text` and returns what follows the process's name: " S 1 ...", the third field on. The
+ * name stands in parentheses and may itself hold any byte, parentheses and newlines too. NULL when there is none.
+ */
+const char *proc_stat(uint32_t pid, char text[PROC_STAT_MAX]);
