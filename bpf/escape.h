@@ -12,8 +12,6 @@
 
 #define PR_SET_SECCOMP 22
 
-struct pid_namespace;
-
 struct proc_inode {
 	struct pid *pid;
 	void *sysctl;
@@ -22,10 +20,6 @@ struct proc_inode {
 
 struct inode___private {
 	void *i_private;
-} __attribute__((preserve_access_index));
-
-struct file___private {
-	void *private_data;
 } __attribute__((preserve_access_index));
 
 INLINE struct hd_escape *escape_begin(struct slot *s, const struct call *c, __u32 category, __u32 rule)

@@ -211,7 +211,9 @@ int BPF_PROG(on_close, struct pt_regs *regs, long ret)
 		w.s = s;
 		w.first = c.a[0];
 		w.last = c.a[1];
-		/* Descriptors past the table can't hold a fold; 64 Ki covers any that can. */
+		/* Nothing past the table was ever open, but where the call has just made a smaller one (UNSHARE). */
+		if (!(c.a[2] & 2) && w.last >= KREAD(current_task(), files, fdt, max_fds))
+			w.last = KREAD(current_task(), files, fdt, max_fds) - 1;
 		if (!(c.a[2] & 4))
 			bpf_loop(65536, close_one, &w, 0);
 		break;

@@ -8,7 +8,6 @@
 
 struct flush_args {
 	__u32 all;
-	__u32 emitted;
 };
 
 static long traffic_one(struct bpf_map *map, __u64 *key, struct hd_header *c, struct slot **s)

@@ -25,7 +25,6 @@ typedef _Bool bool;
 
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
-#define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_PROG_ARRAY 3
 #define BPF_MAP_TYPE_LRU_HASH 9
@@ -34,7 +33,6 @@ typedef _Bool bool;
 #define BPF_F_NO_PREALLOC 1
 #define BPF_LOCAL_STORAGE_GET_F_CREATE 1
 #define BPF_RB_NO_WAKEUP 1
-#define BPF_RB_FORCE_WAKEUP 2
 #define BPF_RB_AVAIL_DATA 0
 
 struct bpf_sock {
@@ -375,11 +373,6 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
-/* Renamed or regrouped fields of other kernels. */
-struct signal_struct___quick {
-	int quick_threads;
-} __attribute__((preserve_access_index));
-
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
@@ -390,7 +383,6 @@ struct signal_struct___quick {
 #define SOCK_DGRAM 2
 #define IPPROTO_ICMP 1
 #define IPPROTO_TCP 6
-#define IPPROTO_ICMPV6 58
 #define IPPROTO_UDP 17
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT 2
@@ -438,10 +430,7 @@ struct signal_struct___quick {
 #define PROT_WRITE 2
 #define PROT_EXEC 4
 #define MAP_SHARED 1
-#define MAP_TYPE 0xf
-#define VM_READ 1
 #define VM_WRITE 2
-#define VM_EXEC 4
 #define VM_SHARED 8
 #define VM_GROWSDOWN 0x100
 

@@ -61,7 +61,6 @@ enum hd_via {
 
 /* hd_header.flags */
 #define HD_F_VERIFIED 0x01 /* every object named was read from the kernel's own structures */
-#define HD_F_NO_PROCESS 0x02 /* pid and the rest are of the socket's owner, not of the current task */
 
 /*
  * Common part. The first 32 bytes are the classic header (type, time, pid, tid, uid, gid); the second

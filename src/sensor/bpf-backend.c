@@ -22,14 +22,13 @@
 #define CRITICAL_BYTES_DEFAULT (2u << 20)
 #define BULK_BYTES_DEFAULT (4u << 20)
 #define HOOKS_MAX 40
-#define SLOT_KINDS 4
 
 struct bpf_backend {
 	struct heddle_bpf *skeleton;
 	struct ring rings[HD_LANE_MAX];
 	int epoll_fd;
 	int cgroup_root_fd;
-	unsigned cpus;
+	unsigned slots; /* of the kernel side, over all CPUs */
 	enum sensor_tier tier;
 	struct sensor_hook hooks[HOOKS_MAX];
 	struct bpf_link *links[HOOKS_MAX];
@@ -285,7 +284,9 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 			       (unsigned long)page);
 	(void)bpf_map__set_max_entries(b->skeleton->maps.critical, (__u32)critical);
 	(void)bpf_map__set_max_entries(b->skeleton->maps.bulk, (__u32)bulk);
-	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->cpus * SLOT_KINDS);
+	/* The object is made for one CPU. */
+	b->slots = bpf_map__max_entries(b->skeleton->maps.slots) * (unsigned)libbpf_num_possible_cpus();
+	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->slots);
 	ro->cfg_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	ro->cfg_self_tgid = (__u32)getpid();
 	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
@@ -551,8 +552,8 @@ static int backend_flush(void *self, bool all)
 {
 	struct bpf_backend *b = self;
 	struct {
-		__u32 all, emitted;
-	} args = { all, 0 };
+		__u32 all;
+	} args = { all };
 	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &args, .ctx_size_in = sizeof(args));
 
 	return bpf_prog_test_run_opts(bpf_program__fd(b->skeleton->progs.flush), &options) ? -errno : 0;
@@ -564,7 +565,7 @@ static int backend_ledger(void *self, struct ledger *ret)
 	int fd = bpf_map__fd(b->skeleton->maps.slots);
 
 	*ret = (struct ledger){ 0 };
-	for (__u32 i = 0; i < b->cpus * SLOT_KINDS; i++) {
+	for (__u32 i = 0; i < b->slots; i++) {
 		const struct hd_counter *c = b->slot;
 
 		if (bpf_map_lookup_elem(fd, &i, b->slot))
@@ -663,7 +664,6 @@ int sensor_open(const struct sensor_options *options, struct sensor **ret, struc
 		return err_set(err, ENOMEM, "out of memory");
 	b->epoll_fd = -1;
 	b->idle_ms = 1;
-	b->cpus = (unsigned)libbpf_num_possible_cpus();
 	probe(&p, &btf);
 	b->cgroup_root_fd = p.cgroup2 ? open(p.cgroup2_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	r = refuse(&p, options, err);
