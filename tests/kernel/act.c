@@ -303,6 +303,13 @@ static void one_case(const struct act_family *family, const struct act_case *c)
 	say("D\t%s\t%lld\t%d\n", c->name, (long long)now(), status);
 }
 
+unsigned act_tries(unsigned in_short, unsigned in_long)
+{
+	const char *stress = getenv(ACT_STRESS);
+
+	return stress && strcmp(stress, "long") == 0 ? in_long : in_short;
+}
+
 int act_list(void)
 {
 	for (size_t i = 0; act_families[i]; i++) {

@@ -30,6 +30,12 @@ struct act_family {
 	const char *const *heddle_options; /* more options for `heddle run`, NULL-terminated; NULL: none */
 	void (*prelude)(void);		   /* not NULL: the family is attached to; this runs before, unseen */
 	bool lossy;			   /* the bulk lane overflows, and must say so */
+	bool stress;			   /* runs with --stress only */
+	/*
+	 * Judges the run in place of judge_check where there is too much for facts line by line: gets the paths of what
+	 * the acts printed and of the JSON lines, and reports with tap(). NULL: judge_check.
+	 */
+	void (*check)(const struct act_family *family, const char *facts, const char *json, const char *tier);
 };
 extern const struct act_family *const act_families[]; /* NULL ends */
 
@@ -89,6 +95,10 @@ extern const char *act_outsider_mark; /* the file that it makes then */
 extern long act_uid, act_gid;	      /* in a user namespace: what the initial one shows; -1: ask */
 extern int act_status;		      /* of the last in_child */
 
+/* How many times a stress case tries: --stress short or long; the short number outside of --stress. */
+unsigned act_tries(unsigned in_short, unsigned in_long);
+#define ACT_STRESS "HEDDLE_TEST_STRESS" /* environment: "short" or "long" */
+
 int act_list(void);
 int act_run(const char *name); /* a family, or family/case */
 /* What helper programs do: "--helper exit 3". Ends the process. */
@@ -103,6 +113,7 @@ struct judge_options {
 	const char *tier;  /* NULL: the best */
 	unsigned limit;	   /* seconds a family may take */
 	unsigned dns_port; /* 0: 53 if free, else another */
+	const char *stress; /* "short", "long": the stress families; NULL: all others */
 	const char *keep;  /* directory that keeps facts and JSON files; NULL: none */
 };
 int judge_run(const struct judge_options *options);

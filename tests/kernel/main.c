@@ -27,6 +27,7 @@ const struct act_family *const act_families[] = { FAMILIES(POINT) NULL };
 static const char usage[] =
     "usage: kernel-test --list\n"
     "       kernel-test --heddle PATH [--only FAMILY[/CASE]] [--tier T] [--limit S] [--dns-port N] [--keep DIR]\n"
+    "                   [--stress short|long]                 the stress families, rather than the others\n"
     "       kernel-test [--base DIR] --act FAMILY[/CASE]      the calls alone, with what must be seen\n"
     "       kernel-test --check FACTS JSON                    judge files that --keep has left\n"
     "       kernel-test --self-test                           judge the judge\n";
@@ -44,7 +45,8 @@ enum {
 	OPT_CHECK,
 	OPT_OUTSIDER,
 	OPT_MARK,
-	OPT_SELF
+	OPT_SELF,
+	OPT_STRESS,
 };
 
 static const struct option options_table[] = {
@@ -60,6 +62,7 @@ static const struct option options_table[] = {
 	{ "check", required_argument, NULL, OPT_CHECK },
 	{ "outsider", required_argument, NULL, OPT_OUTSIDER },
 	{ "outsider-mark", required_argument, NULL, OPT_MARK },
+	{ "stress", required_argument, NULL, OPT_STRESS },
 	{ "self-test", no_argument, NULL, OPT_SELF },
 	{ 0 },
 };
@@ -112,6 +115,11 @@ static bool parse(int argc, char **argv, struct arguments *ret)
 		case OPT_SELF:
 			ret->self_test = true;
 			break;
+		case OPT_STRESS:
+			if (strcmp(optarg, "short") != 0 && strcmp(optarg, "long") != 0)
+				return false;
+			ret->judge.stress = optarg;
+			break;
 		case OPT_CHECK:
 			ret->check = optarg;
 			break;
@@ -150,5 +158,7 @@ int main(int argc, char **argv)
 		return act_base ? act_run(a.act) : 125;
 	}
 	a.judge.self = act_self;
+	if (a.judge.stress)
+		(void)setenv(ACT_STRESS, a.judge.stress, 1);
 	return judge_run(&a.judge);
 }
