@@ -122,7 +122,7 @@
 #define NR_removexattrat 466
 #define NR_open_tree_attr 467
 
-/* Index into the handlers; src/sensor/bpf-backend.c fills them by the same numbers. */
+/* Index into the handlers. */
 #define CLASS_NONE 0
 #define CLASS_OPEN 1
 #define CLASS_RW 2

@@ -8,12 +8,49 @@
 #include "core.h"
 #include "calls.h"
 
+/* The programs of the families, as BPF_PROG defines them: libbpf fills the table when it loads the object. */
+int on_open(unsigned long long *ctx);
+int on_rw(unsigned long long *ctx);
+int on_copy(unsigned long long *ctx);
+int on_close(unsigned long long *ctx);
+int on_metadata(unsigned long long *ctx);
+int on_socket(unsigned long long *ctx);
+int on_connect(unsigned long long *ctx);
+int on_listen(unsigned long long *ctx);
+int on_accept(unsigned long long *ctx);
+int on_send(unsigned long long *ctx);
+int on_privilege(unsigned long long *ctx);
+int on_memory(unsigned long long *ctx);
+int on_escape(unsigned long long *ctx);
+int on_mount(unsigned long long *ctx);
+int on_exec_exit(unsigned long long *ctx);
+int on_clone(unsigned long long *ctx);
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 32);
-	__type(key, __u32);
-	__type(value, __u32);
-} handlers SEC(".maps");
+	__uint(max_entries, CLASS_MAX);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} handlers SEC(".maps") = {
+	.values = {
+		[CLASS_OPEN] = (void *)&on_open,
+		[CLASS_RW] = (void *)&on_rw,
+		[CLASS_COPY] = (void *)&on_copy,
+		[CLASS_CLOSE] = (void *)&on_close,
+		[CLASS_METADATA] = (void *)&on_metadata,
+		[CLASS_SOCKET] = (void *)&on_socket,
+		[CLASS_CONNECT] = (void *)&on_connect,
+		[CLASS_LISTEN] = (void *)&on_listen,
+		[CLASS_ACCEPT] = (void *)&on_accept,
+		[CLASS_SEND] = (void *)&on_send,
+		[CLASS_PRIVILEGE] = (void *)&on_privilege,
+		[CLASS_MEMORY] = (void *)&on_memory,
+		[CLASS_ESCAPE] = (void *)&on_escape,
+		[CLASS_MOUNT] = (void *)&on_mount,
+		[CLASS_EXEC] = (void *)&on_exec_exit,
+		[CLASS_CLONE] = (void *)&on_clone,
+	},
+};
 
 #include "path.h"
 #include "fold.h"

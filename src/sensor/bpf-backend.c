@@ -79,17 +79,6 @@ static const struct hook_spec hook_specs[] = {
 	{ "lsm_removexattr", "lsm/inode_removexattr", "the object of removexattr", SENSOR_TIER_LSM, false, false },
 };
 
-/* Handlers that on_sys_exit reaches by tail call; the index is the CLASS_ of bpf/heddle.bpf.c. */
-static const struct {
-	unsigned class;
-	const char *program;
-} handler_specs[] = {
-	{ 1, "on_open" },     { 2, "on_rw" },	  { 3, "on_copy" },	  { 4, "on_close" },
-	{ 5, "on_metadata" }, { 6, "on_socket" }, { 7, "on_connect" },	  { 8, "on_listen" },
-	{ 9, "on_accept" },   { 10, "on_send" },  { 11, "on_privilege" }, { 12, "on_memory" },
-	{ 13, "on_escape" },  { 14, "on_mount" }, { 15, "on_exec_exit" }, { 16, "on_clone" },
-};
-
 /* ---- what the kernel allows ---- */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -296,20 +285,6 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
 	choose_programs(b, btf);
-	return 0;
-}
-
-static int fill_handlers(struct bpf_backend *b, struct err *err)
-{
-	int map = bpf_map__fd(b->skeleton->maps.handlers);
-
-	for (size_t i = 0; i < ARRAY_SIZE(handler_specs); i++) {
-		__u32 class = handler_specs[i].class;
-		int fd = bpf_program__fd(program_named(b, handler_specs[i].program));
-
-		if (bpf_map_update_elem(map, &class, &fd, BPF_ANY))
-			return err_errno(err, errno, "can't install the handler %s", handler_specs[i].program);
-	}
 	return 0;
 }
 
@@ -646,9 +621,6 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, s
 	b->slot = malloc(bpf_map__value_size(b->skeleton->maps.slots));
 	if (!b->slot)
 		return err_set(err, ENOMEM, "out of memory");
-	r = fill_handlers(b, err);
-	if (r < 0)
-		return r;
 	r = map_lanes(b, err);
 	return r < 0 ? r : attach_all(b, err);
 }

@@ -301,7 +301,9 @@ static void run_all(struct run *r)
 	for (size_t i = 0; act_families[i]; i++) {
 		const struct act_family *f = act_families[i];
 
-		if (only ? strlen(f->name) != n || strncmp(f->name, only, n) != 0 : f->stress != (r->options->stress != NULL))
+		bool named = only && strlen(f->name) == n && strncmp(f->name, only, n) == 0;
+
+		if (only ? !named : f->stress != (r->options->stress != NULL))
 			continue;
 		(void)printf("# %s: %s\n", f->name, f->proves);
 		if (f->prelude)
