@@ -80,6 +80,8 @@ __u32 target_level = 0;
  * look-up.
  */
 __u32 stray_tasks = 0;
+/* Set at the session's end: who leaves the cgroup from now on is no stray. */
+bool stopped = false;
 /* Where the workload began in each v1 hierarchy: cgroup id and level; 0 where at the root, which can't be left. */
 __u64 home_cgroup[HD_MAX_HIERARCHIES] = {};
 __u32 home_level[HD_MAX_HIERARCHIES] = {};

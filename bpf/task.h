@@ -179,7 +179,7 @@ INLINE void count_stray(struct task_state *st, __u32 tgid)
 {
 	__u64 one = 1;
 
-	if (st->counted)
+	if (st->counted || stopped)
 		return;
 	bpf_map_update_elem(&stray_processes, &tgid, &one, BPF_ANY);
 	st->counted = 1;

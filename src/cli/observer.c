@@ -116,12 +116,12 @@ void observer_orphaned(struct observer *o)
 }
 
 /*
- * Reads until the lanes are empty, or for a while from a workload that never pauses: the first look alone reads what
+ * Reads until the lanes are empty, or for limit_ns from a workload that never pauses: the first look alone reads what
  * was in the lanes at the call.
  */
-static int drain(struct observer *o)
+static int drain(struct observer *o, int64_t limit_ns)
 {
-	int64_t until = now_ns() + DRAIN_NS;
+	int64_t until = now_ns() + limit_ns;
 	int n;
 
 	do {
@@ -158,7 +158,7 @@ static int over(struct observer *o, bool *ret)
 		return 0;
 	o->look_ns = now + LOOK_NS;
 	/* Who left in the meantime has said so in the lanes. */
-	int r = drain(o);
+	int r = drain(o, DRAIN_NS);
 	if (r < 0)
 		return r;
 	*ret = population(o) == 0;
@@ -235,14 +235,16 @@ int observer_run(struct observer *o)
 	}
 	/* Whatever went wrong, what was seen so far is written. */
 	if (r >= 0)
-		r = drain(o);
+		r = drain(o, DRAIN_NS);
 	if (r >= 0 && o->options.kill_rest && o->ended_ns)
 		r = kill_rest(o);
+	o->end.left_running = population(o);
+	/* Who is left goes on; the session must not: what is counted from here on would be in no line. */
+	sensor_stop(o->sensor, o->end.left_running > 0);
 	if (r >= 0)
 		r = sensor_flush(o->sensor, true);
 	if (r >= 0)
-		r = drain(o);
-	o->end.left_running = population(o);
+		r = drain(o, INT64_MAX / 2);
 	o->end.memory_peak_bytes = o->workload ? workload_memory_peak(o->workload) : 0;
 	if (r < 0)
 		o->end.why = strerror(-r);

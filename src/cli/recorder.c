@@ -393,11 +393,8 @@ int recorder_tick(struct recorder *r)
 	return 0;
 }
 
-/*
- * The kernel's counts, the tracker's, and what could not be stored, as one. Processes that are left running go on
- * while the session ends: what they made after its last frame (open_end) is not the session's.
- */
-static void sum_ledger(struct recorder *r, const struct ledger *kernel, bool open_end, struct ledger *sum)
+/* The kernel's counts, the tracker's, and what could not be stored, as one. */
+static void sum_ledger(struct recorder *r, const struct ledger *kernel, struct ledger *sum)
 {
 	const struct ledger *tracker = tracker_ledger(r->tracker);
 
@@ -407,15 +404,12 @@ static void sum_ledger(struct recorder *r, const struct ledger *kernel, bool ope
 			uint64_t delivered = r->events.rows[lane][type].delivered;
 			uint64_t missed = lane == ledger_lane(type) ? MIN(unstored(r, type), delivered) : 0;
 
-			struct ledger_row row = {
+			sum->rows[lane][type] = (struct ledger_row){
 				.made = k->made + t->made,
 				.folded = k->folded + t->folded,
 				.lost = k->lost + t->lost + missed,
 				.delivered = delivered - missed,
 			};
-			if (open_end)
-				row.made = MIN(row.made, row.folded + row.lost + row.delivered);
-			sum->rows[lane][type] = row;
 		}
 	}
 }
@@ -439,7 +433,7 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 	c->malformed = tracker_malformed(r->tracker);
 	session_end_line(&s, end, r->tracker, c->started_ns, c->events, &r->line);
 	take_line(r, &s, &end_line);
-	sum_ledger(r, kernel, end->left_running > 0, &sum);
+	sum_ledger(r, kernel, &sum);
 	s = next_line(r);
 	session_ledger_line(&s, &sum, c->malformed, &r->line);
 	take_line(r, &s, &ledger_line);

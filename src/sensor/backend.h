@@ -7,6 +7,8 @@
 struct sensor_backend {
 	void (*free)(void *self);
 	int (*follow)(void *self, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err);
+	/* No frame comes after it. now: whoever could make one may be at it at this moment. NULL: none ever does. */
+	void (*stop)(void *self, bool now);
 	/* Fixes what peek may give until the next snapshot. */
 	void (*snapshot)(void *self);
 	/* Next frame of a lane, or NULL; borrowed until release. */

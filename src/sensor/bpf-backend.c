@@ -5,12 +5,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "bpf/heddle.skel.h"
@@ -443,6 +445,31 @@ static int backend_follow(void *self, const char *cgroup_path, const uint32_t *p
 	return 0;
 }
 
+/* Every BPF program that runs when it is called has ended when it returns: an RCU grace period. */
+static void wait_for_programs(void)
+{
+	/* Refused on nohz_full kernels alone: then what is in a hook right now may be told of and not counted. */
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+static void backend_stop(void *self, bool running)
+{
+	struct heddle_bpf__bss *bss = ((struct bpf_backend *)self)->skeleton->bss;
+	bool strays = __atomic_load_n(&bss->stray_tasks, __ATOMIC_RELAXED) != 0;
+
+	__atomic_store_n(&bss->stopped, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&bss->target_cgroup, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&bss->stray_tasks, 0, __ATOMIC_RELEASE);
+	if (!running)
+		return;
+	wait_for_programs();
+	if (!strays)
+		return;
+	/* One that was about to count a stray in or out has done so: none does any more. */
+	__atomic_store_n(&bss->stray_tasks, 0, __ATOMIC_RELEASE);
+	wait_for_programs();
+}
+
 /* ---- reading ---- */
 
 static void backend_snapshot(void *self)
@@ -573,6 +600,7 @@ static size_t backend_hooks(void *self, const struct sensor_hook **ret)
 static const struct sensor_backend bpf_backend_ops = {
 	.free = backend_free,
 	.follow = backend_follow,
+	.stop = backend_stop,
 	.snapshot = backend_snapshot,
 	.peek = backend_peek,
 	.next = backend_next,

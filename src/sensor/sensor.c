@@ -91,6 +91,12 @@ int sensor_follow(struct sensor *s, const char *cgroup_path, const uint32_t *pid
 	return s->backend->follow(s->self, cgroup_path, pids, pids_n, err);
 }
 
+void sensor_stop(struct sensor *s, bool running)
+{
+	if (s->backend->stop)
+		s->backend->stop(s->self, running);
+}
+
 static uint64_t frame_time(const void *frame, size_t size)
 {
 	struct hd_header h;

@@ -59,6 +59,12 @@ int sensor_record(struct sensor *s, int fd);
 int sensor_follow(struct sensor *s, const char *cgroup_path, const uint32_t *pids, size_t pids_n, struct err *err);
 
 /*
+ * Capture ends, for good: when it returns, every frame that there will be is in the lanes. running: processes of the
+ * workload live, so that it has to wait (some 20 ms) for those that are in a hook at this moment.
+ */
+void sensor_stop(struct sensor *s, bool running);
+
+/*
  * Reads what is there, in order of time over both lanes, then waits up to timeout_ms for more if nothing was.
  * Returns the number of frames given to fn, 0 after a quiet timeout, negative errno. *at_end is set by a replay.
  */

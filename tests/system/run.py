@@ -323,8 +323,32 @@ class Leftovers(Case):
         self.assertNotIn(b"do not balance", done.stderr)
         lines = self.lines(out)
         self.assertEqual(lines[-2]["left_running"], 1)
-        for row in [row for lane in lines[-1]["lanes"].values() for row in lane.values()]:
-            self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"])
+        self.assert_balances(lines)
+
+    def test_left_busy_outside(self):
+        """The same of one that forks all the time, and has left the cgroup."""
+        out = self.dir / "out.json"
+        procs = cgroup_mount() / "cgroup.procs"
+        left = self.dir / "left"
+        os.mkfifo(left)
+        script = f"sh -c 'echo $$ > {procs}; echo $$; echo > {left}; exec >&- 2>&-; while :; do (:); done' & read x < {left}"
+        done = self.run_heddle("run", "--json", out, "--", "sh", "-c", script)
+        self.addCleanup(os.kill, int(done.stdout), signal.SIGKILL)
+        self.assertNotIn(b"do not balance", done.stderr)
+        lines = self.lines(out)
+        self.assertGreater(lines[-2]["left_running"], 0)
+        self.assertTrue([line for line in lines if line["type"] == "sandbox_escape"])
+        self.assert_balances(lines)
+
+    def assert_balances(self, lines):
+        """Each type: made = delivered + folded + lost, and as many lines as the ledger says."""
+        counted = {}
+        for lane in lines[-1]["lanes"].values():
+            for kind, row in lane.items():
+                self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"], (kind, row))
+                counted[kind] = counted.get(kind, 0) + row["delivered"]
+        for kind, delivered in counted.items():
+            self.assertEqual(sum(line["type"] == kind for line in lines), delivered, kind)
 
     def test_kill_rest(self):
         out = self.dir / "out.json"

@@ -299,21 +299,6 @@ static void test_a_count_that_does_not_balance_is_told(void **state)
 	recorder_free(s.recorder);
 }
 
-/* What was left running makes more after the last frame that was read. */
-static void test_an_open_end_balances(void **state)
-{
-	struct session s;
-	const struct recorder_end how = { .known = true, .left_running = 1 };
-
-	begin(&s);
-	push_exit(&s, agent.pid);
-	*row(HD_PROCESS_EXIT) = (struct ledger_row){ .made = 9, .delivered = 7, .lost = 2 };
-	end(&s, &how);
-	expect(&s, 4, "lanes.critical.process_exit", "{\"made\":3,\"delivered\":1,\"folded\":0,\"lost\":2}");
-	assert_int_equal(recorder_counts(s.recorder)->unbalanced, 0);
-	recorder_free(s.recorder);
-}
-
 static void test_living(void **state)
 {
 	static struct frame f;
@@ -364,7 +349,6 @@ int main(void)
 		cmocka_unit_test(test_full_lane),
 		cmocka_unit_test(test_broken_file),
 		cmocka_unit_test(test_a_count_that_does_not_balance_is_told),
-		cmocka_unit_test(test_an_open_end_balances),
 		cmocka_unit_test(test_living),
 		cmocka_unit_test(test_exit_status),
 	};
