@@ -458,7 +458,7 @@ int BPF_PROG(on_attach, struct cgroup *dst, const char *path, struct task_struct
 		st = bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 		if (st)
 			state_read(st, task);
-		return seed_emit(s, task);
+		return seed_emit(s, task, HD_SEED_JOINED);
 	}
 	if (!hierarchy) {
 		home = target_cgroup;

@@ -452,7 +452,7 @@ __u64 learn_cgroup = 0;
 __u32 learnt_level = 0;
 
 /* Names a process that the reader has not seen start. */
-static __noinline int seed_emit(struct slot *s, struct task_struct *t)
+static __noinline int seed_emit(struct slot *s, struct task_struct *t, __u32 flags)
 {
 	struct mm_struct *mm;
 	struct hd_exec *x;
@@ -465,7 +465,7 @@ static __noinline int seed_emit(struct slot *s, struct task_struct *t)
 	x->h.ns_pid = task_ns_pid(t);
 	x->h.flags = HD_F_VERIFIED;
 	x->result = 0;
-	x->flags = 0;
+	x->flags = flags;
 	x->args_count = x->args_bytes = 0;
 	x->inode = 0;
 	x->dev = 0;
@@ -507,7 +507,7 @@ int seed(struct bpf_iter__task *ctx)
 	}
 	if (t->tgid != t->pid)
 		return 0;
-	seed_emit(slot_get(SLOT_ITER), t);
+	seed_emit(slot_get(SLOT_ITER), t, 0);
 	return 0;
 }
 

@@ -141,6 +141,7 @@ struct hd_item {
 #define HD_EXEC_FILELESS 0x01
 #define HD_EXEC_SCRIPT 0x02
 #define HD_EXEC_AT 0x04 /* execveat */
+#define HD_SEED_JOINED 0x08 /* HD_PROCESS_SEED: was moved into the workload's cgroup just now */
 
 struct hd_exec {
 	struct hd_header h;

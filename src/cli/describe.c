@@ -389,6 +389,12 @@ static void session(const struct line *l, struct buf *out)
 		buf_addf(out, " after %s", describe_duration(value, text));
 }
 
+static void process(const struct line *l, struct buf *out)
+{
+	put(out, bytes_set(line_text(l, "exe")) ? line_text(l, "exe") : line_text(l, "comm"));
+	put_field(out, l, ", ", "origin");
+}
+
 static void gap(const struct line *l, struct buf *out)
 {
 	char text[DESCRIBE_NUMBER_MAX];
@@ -430,6 +436,7 @@ static const struct kind {
 	{ "memory_exec", "memory", TERM_YELLOW, memory },
 	{ "sandbox_escape", "ESCAPE", TERM_ALARM, escape },
 	{ "session", "session", TERM_DIM, session },
+	{ "process", "process", TERM_DIM, process },
 	{ "gap", "GAP", TERM_ALARM, gap },
 	{ "ledger", "ledger", TERM_DIM, ledger },
 };

@@ -173,6 +173,16 @@ static struct session_line next_line(struct recorder *r)
 	};
 }
 
+static void on_process(void *context, const struct event *who, enum tracker_origin origin)
+{
+	struct recorder *r = context;
+
+	buf_clear(&r->line);
+	session_process_line(who, origin, &r->line);
+	if (!r->line.failed)
+		deliver(r, who->sequence, (int64_t)who->h.time_ns + who->time_offset_ns, 0, who->h.pid, who->process);
+}
+
 static void gap(struct recorder *r, enum hd_lane lane, uint64_t count, const char *why)
 {
 	struct session_line s = next_line(r);
@@ -324,6 +334,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 		.fold_ns = CLOCK_SECOND_NS,
 		.dns_ports = r->ports,
 		.sink = on_event,
+		.process = on_process,
 		.context = r,
 	};
 	code = tracker_new(&to, &r->tracker, err);

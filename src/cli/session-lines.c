@@ -90,6 +90,17 @@ static void put_sensor(struct json *j, const struct sensor *sensor)
 	json_array_end(j);
 }
 
+static void put_escaped(struct json *j, const char *const *names, size_t n)
+{
+	if (n == 0)
+		return;
+	json_key(j, "escaped");
+	json_array(j);
+	for (size_t i = 0; i < n; i++)
+		json_string(j, names[i]);
+	json_array_end(j);
+}
+
 void session_start_line(const struct session_line *s, const struct recorder_options *o, struct buf *out)
 {
 	const char *escaped[4];
@@ -113,13 +124,7 @@ void session_start_line(const struct session_line *s, const struct recorder_opti
 	}
 	put_sensor(&j, o->sensor);
 	put_text(&j, "heddle_version", o->heddle_version);
-	if (escaped_n > 0) {
-		json_key(&j, "escaped");
-		json_array(&j);
-		for (size_t i = 0; i < escaped_n; i++)
-			json_string(&j, escaped[i]);
-		json_array_end(&j);
-	}
+	put_escaped(&j, escaped, escaped_n);
 	json_object_end(&j);
 }
 
@@ -155,6 +160,48 @@ void session_end_line(const struct session_line *s, const struct recorder_end *e
 	put_text(&j, "why", end->why);
 	json_key(&j, "traffic");
 	tracker_write_traffic(tracker, &j);
+	json_object_end(&j);
+}
+
+void session_process_line(const struct event *who, enum tracker_origin origin, struct buf *out)
+{
+	static const char *const origins[] = {
+		[TRACKER_BEFORE] = "before",
+		[TRACKER_JOINED] = "joined",
+		[TRACKER_UNKNOWN] = "unknown",
+	};
+	const struct session_line s = {
+		.session = who->session.data,
+		.sequence = who->sequence,
+		.time_ns = (int64_t)who->h.time_ns + who->time_offset_ns,
+	};
+	const struct bytes comm = { who->h.comm, strnlen(who->h.comm, sizeof(who->h.comm)) };
+	const struct {
+		const char *key;
+		struct bytes value;
+	} names[] = { { "comm", comm }, { "exe", who->exe.path }, { "cgroup", who->cgroup } };
+	const char *escaped[ARRAY_SIZE(names)];
+	size_t escaped_n = 0;
+	struct json j;
+
+	begin(&j, &s, "process", NULL, out);
+	put_text(&j, "process", who->process);
+	put_uint(&j, "pid", who->h.pid);
+	put_uint(&j, "ppid", who->h.ppid);
+	if (who->h.ns_pid && who->h.ns_pid != who->h.pid)
+		put_uint(&j, "pid_in_namespace", who->h.ns_pid);
+	put_uint(&j, "uid", who->h.uid);
+	put_uint(&j, "gid", who->h.gid);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!bytes_set(names[i].value))
+			continue;
+		json_key(&j, names[i].key);
+		if (json_bytes(&j, names[i].value.data, names[i].value.length))
+			escaped[escaped_n++] = names[i].key;
+	}
+	put_uint(&j, "image", who->h.image);
+	put_text(&j, "origin", origins[origin]);
+	put_escaped(&j, escaped, escaped_n);
 	json_object_end(&j);
 }
 

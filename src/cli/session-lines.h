@@ -20,6 +20,9 @@ void session_start_line(const struct session_line *s, const struct recorder_opti
 void session_end_line(const struct session_line *s, const struct recorder_end *end, const struct tracker *tracker,
 		      int64_t started_ns, uint64_t events, struct buf *out);
 
+/* A process that no fork of the session made. */
+void session_process_line(const struct event *who, enum tracker_origin origin, struct buf *out);
+
 /* count operations of the lane are known to be missing between two times (UTC). */
 void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,
 		      const char *why, struct buf *out);

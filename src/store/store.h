@@ -43,7 +43,7 @@ int store_writer_open(const char *home, const struct store_session *session, str
 		      struct err *err);
 /*
  * Queues one line for the writer's thread, which commits by itself every 2,000 lines or so; waits while the queue is
- * full. Sequence numbers rise from line to line. type 0: session, gap, ledger lines.
+ * full. Sequence numbers rise from line to line. type 0: session, process, gap, ledger lines.
  * An error of the disk loses every line since the last commit, counted in store_writer_lost; it is returned by one of
  * the calls that follow. The writer stays usable and tries the disk again after a second, until then it refuses at
  * once.

@@ -102,6 +102,7 @@ struct process *process_fork(struct process_table *t, struct process *parent, co
 	}
 	if (!p)
 		return NULL;
+	p->introduced = true;
 	p->ppid = f->clone_flags & CLONE_PARENT ? f->h.ppid : f->h.pid;
 	memcpy(p->comm, f->h.comm, sizeof(p->comm));
 	/* A child whose exec was told before its fork keeps what the exec said. */

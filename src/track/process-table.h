@@ -36,6 +36,7 @@ struct process {
 	bool exited;
 	bool asked;	/* procfs was asked for its image */
 	bool has_image; /* `now` was told by a seed, a fork or an exec */
+	bool introduced; /* its key has been told: by the fork that made it, or as tracker_process */
 	uint64_t exit_ns;
 	struct process_image now;
 	struct process_image *before; /* owned, oldest first; NULL until the second image */

@@ -88,20 +88,27 @@ static void process_text(const struct tracker *t, char ret[48], uint32_t pid, ui
 	ret[at] = '\0';
 }
 
-/* Fills what every event carries and gives it to the sink. exe may be NULL: unknown. */
-static void tell(struct tracker *t, struct event *e, const struct shared_path *exe)
+/* Fills what every line about a process carries. */
+static void tell_who(struct tracker *t, struct event *e)
 {
-	uint64_t sequence = ++t->sequence;
-	int r;
-
-	e->sequence = sequence;
+	e->sequence = ++t->sequence;
 	e->session = (struct bytes){ t->options.session, strlen(t->options.session) };
 	if (e->h.pid)
 		process_text(t, e->process, e->h.pid, e->h.start_ns);
 	e->cgroup = cgroup_paths_get(&t->cgroups, e->h.cgroup_id);
+	e->time_offset_ns = t->options.time_offset_ns;
+}
+
+/* Fills what every event carries and gives it to the sink. exe may be NULL: unknown. */
+static void tell(struct tracker *t, struct event *e, const struct shared_path *exe)
+{
+	uint64_t sequence;
+	int r;
+
+	tell_who(t, e);
+	sequence = e->sequence;
 	if (e->type != HD_PROCESS_EXEC || e->u.exec.result != 0)
 		e->exe = exe ? exe->path : (struct event_path){ 0 };
-	e->time_offset_ns = t->options.time_offset_ns;
 	r = t->options.sink(t->options.context, e);
 	if (r >= 0)
 		return;
@@ -223,6 +230,22 @@ static void image_ask(struct tracker *t, struct process *p)
 	image_set(t, p, 0, &exe);
 }
 
+/* Every key that an event may carry is told first: by a process_fork, else here. */
+static void introduce(struct tracker *t, const struct event *of, struct process *p, enum tracker_origin origin)
+{
+	const struct shared_path *exe = process_exe(p, of->h.image);
+	struct event *e;
+
+	p->introduced = true;
+	if (!t->options.process)
+		return;
+	e = made_begin(t, &of->h);
+	tell_who(t, e);
+	if (exe)
+		e->exe = exe->path;
+	t->options.process(t->options.context, e, origin);
+}
+
 static void on_process_exec(struct tracker *t, struct event *e, struct process *p)
 {
 	if (e->u.exec.result == 0 && p) {
@@ -256,8 +279,10 @@ static void on_process_exit(struct tracker *t, struct event *e, struct process *
 
 static void on_process_seed(struct tracker *t, struct event *e, struct process *p)
 {
-	if (p)
-		image_set(t, p, e->h.image, &e->exe);
+	if (!p)
+		return;
+	image_set(t, p, e->h.image, &e->exe);
+	introduce(t, e, p, e->u.exec.flags & HD_SEED_JOINED ? TRACKER_JOINED : TRACKER_BEFORE);
 }
 
 /* ---- escapes ---- */
@@ -584,6 +609,8 @@ int tracker_push(struct tracker *t, const void *frame, size_t size)
 	if (p && t->options.proc && !p->has_image && !p->asked && !p->exited && e->type != HD_PROCESS_EXEC &&
 	    e->type != HD_PROCESS_SEED)
 		image_ask(t, p);
+	if (p && !p->introduced && e->type != HD_PROCESS_SEED)
+		introduce(t, e, p, TRACKER_UNKNOWN);
 	handlers[e->type](t, e, p);
 	return t->refused;
 }

@@ -21,6 +21,19 @@ struct tracker;
  */
 typedef int (*tracker_sink)(void *context, const struct event *e);
 
+/* Where a process comes from that no process_fork of the session made. */
+enum tracker_origin {
+	TRACKER_BEFORE,	 /* ran when capture began */
+	TRACKER_JOINED,	 /* was moved into the workload's cgroup */
+	TRACKER_UNKNOWN, /* its fork is not among the events */
+};
+
+/*
+ * Introduces such a process, before its first event (one that comes in while it acts: right after). Of the event only
+ * what says who it is holds: session, sequence, process, the header, exe, cgroup.
+ */
+typedef void (*tracker_process)(void *context, const struct event *who, enum tracker_origin origin);
+
 struct tracker_options {
 	const char *session;	   /* UUID text; borrowed for the tracker's life */
 	const char *boot8;	   /* first eight hex digits of the boot id */
@@ -30,6 +43,7 @@ struct tracker_options {
 	uint64_t fold_ns;	   /* how long a fold may wait; 1 s in production */
 	const uint16_t *dns_ports; /* besides 53; 0 ends the list; NULL: none */
 	tracker_sink sink;
+	tracker_process process; /* NULL: nobody wants to know */
 	void *context;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "json-read.h"
+#include "keys.h"
 
 struct common {
 	const char *family;
@@ -342,6 +343,30 @@ static void lanes(const struct common *c)
 	report(c, "every event names its lane", why, evidence);
 }
 
+/* The key of every event was told before: by a fork, or by a line for one that no fork made. */
+static void introductions(const struct common *c)
+{
+	struct keys known = { 0 };
+	const char *evidence = NULL;
+	char why[160] = "";
+
+	for (size_t i = 0; i < c->lines->n && !*why; i++) {
+		const struct line *l = &c->lines->line[i];
+		const char *key = json_text(l->json, "process");
+
+		if (strcmp(l->type, "process") == 0) {
+			(void)keys_add(&known, key);
+		} else if (l->event && *key && !keys_has(&known, key)) {
+			(void)snprintf(why, sizeof(why), "nothing before line %zu tells who %.60s is", i + 1, key);
+			evidence = l->text;
+		}
+		if (*json_text(l->json, "child_process"))
+			(void)keys_add(&known, json_text(l->json, "child_process"));
+	}
+	report(c, "every process is introduced", why, evidence);
+	keys_done(&known);
+}
+
 void judge_common(const char *family, const struct lines *l, const long long *strangers, size_t strangers_n,
 		  long long root, bool lossy)
 {
@@ -352,4 +377,5 @@ void judge_common(const char *family, const struct lines *l, const long long *st
 	lanes(&c);
 	ledger(&c);
 	lives(&c);
+	introductions(&c);
 }

@@ -75,12 +75,14 @@ static void check_reader(void)
 	"\"gid\":0,\"comm\":\"x\",\"exe\":\"/x\",\"cgroup\":\"/h\",\"image\":1,\"via\":\"syscall\","                   \
 	"\"verified\":true,\"lane\":\"critical\",\"cpu\":0,\"lane_sequence\":" sequence ","
 #define START "{\"type\":\"session\",\"phase\":\"start\",\"sequence\":1,\"session\":\"" SESSION "\",\"tier\":\"lsm\"}\n"
-#define EXEC COMMON("2", "process_exec") "\"path\":\"/x\",\"result\":0}\n"
-#define EXIT COMMON("3", "process_exit") "\"exit_code\":0}\n"
-#define END "{\"type\":\"session\",\"phase\":\"end\",\"sequence\":4,\"session\":\"" SESSION "\"}\n"
+#define KNOWN(pid)                                                                                                     \
+	"{\"type\":\"process\",\"sequence\":2,\"session\":\"" SESSION "\",\"process\":\"01234567-" pid "-1\"}\n"
+#define EXEC COMMON("3", "process_exec") "\"path\":\"/x\",\"result\":0}\n"
+#define EXIT COMMON("4", "process_exit") "\"exit_code\":0}\n"
+#define END "{\"type\":\"session\",\"phase\":\"end\",\"sequence\":5,\"session\":\"" SESSION "\"}\n"
 #define ROW(made) "{\"made\":" made ",\"delivered\":1,\"folded\":0,\"lost\":0}"
 #define LEDGER(made)                                                                                                   \
-	"{\"type\":\"ledger\",\"sequence\":5,\"critical\":{\"process_exec\":" ROW(made) ",\"process_exit\":" ROW(      \
+	"{\"type\":\"ledger\",\"sequence\":6,\"critical\":{\"process_exec\":" ROW(made) ",\"process_exit\":" ROW(      \
 	    "1") "}}\n"
 #define FACTS(field)                                                                                                   \
 	"R\t7\nB\tc\t1767323045000000000\nE\twhat\t1\ttype=process_exec|@pid=7|@path=/x|" field                        \
@@ -91,19 +93,22 @@ static const struct {
 	const char *what, *facts, *json;
 	bool right;
 } runs[] = {
-	{ "a run that is right", FACTS("result=0|-error"), START EXEC EXIT END LEDGER("1"), true },
-	{ "a field that differs", FACTS("result=-1"), START EXEC EXIT END LEDGER("1"), false },
-	{ "a field that must be absent", FACTS("-result"), START EXEC EXIT END LEDGER("1"), false },
-	{ "an event that is missing", FACTS("@tid=8"), START EXEC EXIT END LEDGER("1"), false },
+	{ "a run that is right", FACTS("result=0|-error"), START KNOWN("7") EXEC EXIT END LEDGER("1"), true },
+	{ "a field that differs", FACTS("result=-1"), START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "a field that must be absent", FACTS("-result"), START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "an event that is missing", FACTS("@tid=8"), START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
 	{ "an event that must not be", "R\t7\nB\tc\t1\nE\twhat\t0\ttype=process_exec|@pid=7\nD\tc\t2\t0\n",
-	  START EXEC EXIT END LEDGER("1"), false },
-	{ "a ledger out of balance", FACTS("result=0"), START EXEC EXIT END LEDGER("2"), false },
-	{ "a ledger that is missing", FACTS("result=0"), START EXEC EXIT END, false },
-	{ "a line that is missing", FACTS("result=0"), START EXEC END LEDGER("1"), false },
-	{ "a stranger", "R\t9\nB\tc\t1\nD\tc\t2\t0\n", START EXEC EXIT END LEDGER("1"), false },
-	{ "a case that did not end", "R\t7\nB\tc\t1\n", START EXEC EXIT END LEDGER("1"), false },
-	{ "a case that failed", "R\t7\nB\tc\t1\nD\tc\t2\t256\n", START EXEC EXIT END LEDGER("1"), false },
-	{ "a provocation that failed", "R\t7\nB\tc\t1\nF\tit\nD\tc\t2\t0\n", START EXEC EXIT END LEDGER("1"), false },
+	  START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "a ledger out of balance", FACTS("result=0"), START KNOWN("7") EXEC EXIT END LEDGER("2"), false },
+	{ "a ledger that is missing", FACTS("result=0"), START KNOWN("7") EXEC EXIT END, false },
+	{ "a line that is missing", FACTS("result=0"), START KNOWN("7") EXEC END LEDGER("1"), false },
+	{ "a stranger", "R\t9\nB\tc\t1\nD\tc\t2\t0\n", START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "a process that nothing introduces", FACTS("result=0"),
+	  START KNOWN("8") EXEC EXIT END LEDGER("1"), false },
+	{ "a case that did not end", "R\t7\nB\tc\t1\n", START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "a case that failed", "R\t7\nB\tc\t1\nD\tc\t2\t256\n", START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
+	{ "a provocation that failed", "R\t7\nB\tc\t1\nF\tit\nD\tc\t2\t0\n",
+	  START KNOWN("7") EXEC EXIT END LEDGER("1"), false },
 	{ "no lines at all", FACTS("result=0"), "", false },
 };
 

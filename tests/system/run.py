@@ -237,7 +237,7 @@ class Sessions(Case):
         self.assertIn("tp_btf/sys_exit", start["hooks"])
         self.assertEqual((end["type"], end["phase"], end["exit_status"]), ("session", "end", 4))
         self.assertEqual(end["left_running"], 0)
-        events = [line for line in lines if line["type"] not in ("session", "gap", "ledger")]
+        events = [line for line in lines if line["type"] not in ("session", "process", "gap", "ledger")]
         self.assertEqual(end["events"], len(events))
         self.assertEqual(ledger["type"], "ledger")
         self.assertEqual(ledger["lost"], 0)
@@ -245,8 +245,10 @@ class Sessions(Case):
         for kind, row in rows.items():
             self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"], (kind, row))
             self.assertEqual(row["delivered"], len([line for line in lines if line["type"] == kind]), kind)
-        # The first observed act is the exec; the last of its process the exit.
-        first = lines[1]
+        # The command at its gate is introduced; its first observed act is the exec, its last one the exit.
+        self.assertEqual((lines[1]["type"], lines[1]["origin"]), ("process", "before"))
+        first = lines[2]
+        self.assertEqual(first["process"], lines[1]["process"])
         self.assertEqual((first["type"], first["args"][:2]), ("process_exec", ["sh", "-c"]))
         own = [line for line in lines if line.get("process") == first["process"]]
         self.assertEqual((own[-1]["type"], own[-1]["exit_code"]), ("process_exit", 4))

@@ -16,6 +16,14 @@ static int setup(void **state)
 	return 0;
 }
 
+static int setup_introductions(void **state)
+{
+	world_introduces = true;
+	world_init(&w);
+	world_introduces = false;
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	world_done(&w);
@@ -171,6 +179,36 @@ static void remembers_former_images(void **state)
 	tracker_counts(w.t, &counts);
 	assert_int_equal(counts.images_evicted, 12 - 1 - PROCESS_IMAGES_MAX);
 	world_balances(&w);
+}
+
+/* Each key is told before its first event, once: by a fork or by an introduction. */
+static void introduces_every_process(void **state)
+{
+	become(100, 5000, 0);
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	assert_int_equal(w.introduced_n, 1);
+	assert_string_equal(w.introduced[0], "deadbeef-100-5000 2");
+	assert_int_equal(world_last(&w)->e.sequence, 2);
+	do_fork(&w, 103, 7000, false);
+	become(103, 7000, 0);
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	assert_int_equal(w.introduced_n, 1);
+	/* The same number, another life: no fork told of it. */
+	become(103, 8000, 0);
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	assert_int_equal(w.introduced_n, 2);
+	assert_string_equal(w.introduced[1], "deadbeef-103-8000 2");
+	become(104, 9000, 0);
+	for (int joined = 0; joined < 2; joined++) {
+		frame_begin(&w.frame, &w.me, HD_PROCESS_SEED, sizeof(struct hd_exec));
+		w.frame.exec.flags = joined ? HD_SEED_JOINED : 0;
+		assert_int_equal(world_push(&w), 0);
+	}
+	do_open(&w, "/etc/hosts", 3, 0, 1);
+	assert_int_equal(w.introduced_n, 4);
+	assert_string_equal(w.introduced[2], "deadbeef-104-9000 0");
+	assert_string_equal(w.introduced[3], "deadbeef-104-9000 1");
 }
 
 static void learns_what_ran_before(void **state)
@@ -428,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(keeps_the_dead_for_a_while, setup, teardown),
 		cmocka_unit_test_setup_teardown(bears_frames_that_come_late, setup, teardown),
 		cmocka_unit_test_setup_teardown(remembers_former_images, setup, teardown),
+		cmocka_unit_test_setup_teardown(introduces_every_process, setup_introductions, teardown),
 		cmocka_unit_test_setup_teardown(learns_what_ran_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_event_is_complete, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_have_no_holes, setup, teardown),

@@ -103,6 +103,8 @@ struct world {
 	struct tracker *t;
 	struct seen *seen;
 	size_t n, room;
+	char introduced[16][64]; /* "key origin", those first introduced */
+	size_t introduced_n;
 	int refuse;	      /* what the sink returns instead of taking an event */
 	struct ledger kernel; /* as the kernel side would count */
 	struct frame frame;
@@ -153,6 +155,18 @@ static inline int world_sink(void *context, const struct event *e)
 	return 0;
 }
 
+/* Set before world_init: introductions take numbers of the sequence, so they are only made where they are looked at. */
+static bool world_introduces;
+
+static inline void world_process(void *context, const struct event *who, enum tracker_origin origin)
+{
+	struct world *w = context;
+
+	if (w->introduced_n < ARRAY_SIZE(w->introduced))
+		(void)snprintf(w->introduced[w->introduced_n], sizeof(w->introduced[0]), "%s %u", who->process, origin);
+	w->introduced_n++;
+}
+
 static inline void world_init_at(struct world *w, const char *cgroup_root)
 {
 	static const uint16_t ports[] = { 5353, 0 };
@@ -164,6 +178,7 @@ static inline void world_init_at(struct world *w, const char *cgroup_root)
 		.fold_ns = SECOND,
 		.dns_ports = ports,
 		.sink = world_sink,
+		.process = world_introduces ? world_process : NULL,
 		.context = w,
 	};
 	struct err err = { 0 };
