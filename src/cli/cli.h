@@ -28,6 +28,7 @@ struct cli_command {
 int cmd_run(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_events(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_sessions(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);

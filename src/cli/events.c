@@ -11,18 +11,14 @@
 
 #include "base/clock.h"
 #include "cli/describe.h"
-#include "cli/table.h"
+#include "cli/event-row.h"
 #include "event/names.h"
 #include "store/store.h"
 
 #define FOLLOW_NS 200000000L
-#define LINE_MAX_BYTES (1 << 20)
-#define COMM_COLUMNS 10
-#define DEED_COLUMNS_MIN 4U
 #define TYPES_BRIEFLY                                                                                                  \
 	"they are exec, fork, exit, open, read, write, change, socket, connect, listen, accept, dns, privilege, "      \
 	"memory, escape"
-#define FULL_TYPE_WIDTH 110 /* from here on there is room for types in full */
 
 enum {
 	OPT_TYPE = 1,
@@ -158,61 +154,6 @@ static bool wanted(const struct view *v, const struct line *l)
 	       !(v->host && !host_matches(v->host, l));
 }
 
-static void put_time(struct buf *out, int64_t time_ns)
-{
-	time_t seconds = time_ns / CLOCK_SECOND_NS;
-	struct tm tm = { 0 };
-
-	(void)localtime_r(&seconds, &tm);
-	buf_addf(out, "%02d:%02d:%02d.%03d", tm.tm_hour, tm.tm_min, tm.tm_sec,
-		 (int)(time_ns % CLOCK_SECOND_NS / 1000000));
-}
-
-/* What happened, cut to what is left of the line, but the outcome only when that is not enough. */
-static void put_words(struct view *v, const struct line *l, unsigned used)
-{
-	_cleanup_buf_ struct buf deed = BUF_INIT(LINE_MAX_BYTES), outcome = BUF_INIT(LINE_MAX_BYTES);
-	unsigned room = v->width > used ? v->width - used : 1, tail, fits;
-
-	describe_deed(l, &deed);
-	describe_outcome(l, &outcome);
-	if (deed.failed || outcome.failed) {
-		v->out.failed = -ENOSPC;
-		return;
-	}
-	tail = outcome.length ? term_columns(outcome.data, outcome.length) : 0;
-	if (v->width == 0)
-		fits = 0;
-	else
-		fits = room > tail + DEED_COLUMNS_MIN ? room - tail : MIN(room, DEED_COLUMNS_MIN);
-	if (deed.length > 0)
-		fits = table_text(&v->out, deed.data, deed.length, fits, TABLE_CUT_END);
-	else
-		fits = 0;
-	room = room > fits ? room - fits : 1;
-	if (outcome.length > 0)
-		(void)table_text(&v->out, outcome.data, outcome.length, v->width ? room : 0, TABLE_CUT_END);
-}
-
-static void put_row(struct view *v, const struct store_row *row, const struct line *l)
-{
-	struct buf *out = &v->out;
-	struct bytes comm = line_text(l, "comm"), type = line_text(l, "type");
-	enum term_style style = describe_style(l);
-	bool full = v->width == 0 || v->width >= FULL_TYPE_WIDTH;
-	const char *type_name = bytes_set(type) ? full ? type.data : describe_type(type.data) : "?";
-	unsigned type_columns = full ? 16 : 9, used = 13 + 7 + 1 + COMM_COLUMNS + 1 + type_columns + 1;
-
-	put_time(out, row->time_ns);
-	buf_addf(out, " %7.0u ", row->pid);
-	unsigned n = table_text(out, comm.data ? comm.data : "", comm.length, COMM_COLUMNS, TABLE_CUT_END);
-	buf_addf(out, "%*s %s", (int)(COMM_COLUMNS - n), "", term_on(v->color && style, style));
-	n = table_text(out, type_name, strlen(type_name), type_columns, TABLE_CUT_END);
-	buf_addf(out, "%s%*s ", term_off(v->color && style), (int)(type_columns - n), "");
-	put_words(v, l, used);
-	buf_addc(out, '\n');
-}
-
 /* Prints one line. 1: enough were printed. */
 static int show(void *context, const struct store_row *row)
 {
@@ -228,7 +169,7 @@ static int show(void *context, const struct store_row *row)
 		buf_add(&v->out, row->line.data, row->line.length);
 		buf_addc(&v->out, '\n');
 	} else if (l) {
-		put_row(v, row, l);
+		event_row(&v->out, v->width, v->color, row->time_ns, row->pid, l);
 	} else {
 		buf_addf(&v->out, "line %llu is damaged\n", (unsigned long long)row->sequence);
 	}
@@ -327,7 +268,7 @@ static void say_nothing(const struct view *v, const char *name)
 int cmd_events(int argc, char **argv)
 {
 	struct cli_parser parser = { .usage = &usage, .argc = argc, .argv = argv };
-	struct view v = { .out = BUF_INIT(4 * LINE_MAX_BYTES) };
+	struct view v = { .out = BUF_INIT(EVENT_ROW_MAX) };
 	_cleanup_(store_reader_free_p) struct store_reader *reader = NULL;
 	const char *name;
 	char home[PATH_MAX], id[37];

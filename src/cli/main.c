@@ -11,6 +11,7 @@ static const struct cli_command commands[] = {
 	{ "run", "run a command and record what it does", cmd_run },
 	{ "attach", "record what runs already", cmd_attach },
 	{ "events", "print a session's events", cmd_events },
+	{ "replay", "print what a recording of a session makes, without the kernel", cmd_replay },
 	{ "report", "sum a session up: escapes, processes, hosts, files", cmd_report },
 	{ "sessions", "list the sessions that are stored", cmd_sessions },
 	{ "doctor", "tell what this machine allows to be seen", cmd_doctor },

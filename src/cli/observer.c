@@ -23,6 +23,7 @@ struct observer {
 	struct observer_options options;
 	struct sensor *sensor;
 	struct recorder *recorder;
+	struct recording *recording;
 	struct workload *workload; /* a handle on the cgroup; NULL: none */
 	int signal_fd;
 	bool command;              /* somebody will tell of the command's end */
@@ -59,7 +60,7 @@ int observer_open(const struct observer_options *options, struct observer **ret,
 	if (r < 0)
 		return r;
 	if (options->record_fd >= 0) {
-		r = sensor_record(o->sensor, options->record_fd);
+		r = recording_new(options->record_fd, &o->recording);
 		if (r < 0)
 			return err_errno(err, -r, "can't record the lanes");
 	}
@@ -72,6 +73,7 @@ void observer_free(struct observer *o)
 	if (!o)
 		return;
 	recorder_free(o->recorder);
+	recording_free(o->recording);
 	workload_free(o->workload);
 	sensor_free(o->sensor);
 	close_fd(&o->signal_fd);
@@ -90,6 +92,7 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 			return r;
 	}
 	options.sensor = o->sensor;
+	options.recording = o->recording;
 	options.cgroup = cgroup;
 	r = recorder_open(&options, &o->recorder, err);
 	if (r < 0)

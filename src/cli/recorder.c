@@ -43,7 +43,7 @@ struct recorder {
 	struct misses json_lost;
 	struct misses encode_lost;
 	struct misses told;    /* of what was not stored: already in a gap line */
-	bool said_store, said_json;
+	bool said_store, said_json, said_recording;
 	char store_why[ERR_TEXT_MAX], json_why[ERR_TEXT_MAX];
 	struct ledger events;  /* delivered: lines made, by lane and type */
 	uint64_t seen_lost[HD_LANE_MAX]; /* of the kernel's ledger, already in a gap line */
@@ -117,6 +117,47 @@ static void live_flush(struct recorder *r)
 	buf_clear(&r->live);
 }
 
+static void record(struct recorder *r, enum recording_kind kind, const void *head, size_t head_size, const void *data,
+		   size_t size)
+{
+	if (r->options.recording)
+		recording_add(r->options.recording, kind, head, head_size, data, size);
+}
+
+/* tracker_options.answered: no replay can ask again. */
+static void on_answer(void *context, enum tracker_question question, uint64_t id, const char *answer, ssize_t length)
+{
+	const struct recording_answer head = { .question = question, .length = (int32_t)length, .id = id };
+
+	record(context, RECORDING_ANSWER, &head, sizeof(head), answer, length > 0 ? (size_t)length : 0);
+}
+
+static void record_session(struct recorder *r, const struct tracker_options *t)
+{
+	struct recording_session s = {
+		.cgroups = t->cgroup_root != NULL,
+		.images = t->proc != NULL,
+		.time_offset_ns = t->time_offset_ns,
+		.fold_ns = t->fold_ns,
+	};
+
+	memcpy(s.session, r->session, sizeof(s.session));
+	memcpy(s.boot8, r->boot8, sizeof(s.boot8));
+	memcpy(s.dns_ports, r->ports, sizeof(s.dns_ports));
+	record(r, RECORDING_SESSION, &s, sizeof(s), NULL, 0);
+}
+
+static void recording_out(struct recorder *r)
+{
+	char text[ERR_TEXT_MAX];
+	int code = r->options.recording ? recording_flush(r->options.recording) : 0;
+
+	if (code == 0 || r->said_recording)
+		return;
+	(void)snprintf(text, sizeof(text), "the recording can't be written and ends early: %s", strerror(-code));
+	say_once(r, &r->said_recording, text);
+}
+
 /* Sends r->line to the JSON file and the store. type 0: no event. */
 static void deliver(struct recorder *r, uint64_t sequence, int64_t time_ns, unsigned type, uint32_t pid,
 		    const char *process)
@@ -183,13 +224,22 @@ static void on_process(void *context, const struct event *who, enum tracker_orig
 		deliver(r, who->sequence, (int64_t)who->h.time_ns + who->time_offset_ns, 0, who->h.pid, who->process);
 }
 
+/* Sends a line that no frame makes, so a replay needs the line itself. */
+static void deliver_own(struct recorder *r, const struct session_line *s)
+{
+	const struct recording_line head = { s->sequence, s->time_ns };
+
+	record(r, RECORDING_LINE, &head, sizeof(head), r->line.data, r->line.length);
+	deliver(r, s->sequence, s->time_ns, 0, 0, "");
+}
+
 static void gap(struct recorder *r, enum hd_lane lane, uint64_t count, const char *why)
 {
 	struct session_line s = next_line(r);
 
 	session_gap_line(&s, lane, r->gap_from_ns, s.time_ns, count, why, &r->line);
 	if (!r->line.failed)
-		deliver(r, s.sequence, s.time_ns, 0, 0, "");
+		deliver_own(r, &s);
 }
 
 /* What of a type could not be stored. An event that two places missed is missing once. */
@@ -285,7 +335,7 @@ static int start(struct recorder *r, struct err *err)
 	}
 	/* The caller says it. */
 	r->said_json = true;
-	deliver(r, s.sequence, s.time_ns, 0, 0, "");
+	deliver_own(r, &s);
 	json_flush(r);
 	r->said_json = false;
 	if (!r->json_broken)
@@ -333,6 +383,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 		.proc = "/proc",
 		.fold_ns = CLOCK_SECOND_NS,
 		.dns_ports = r->ports,
+		.answered = on_answer,
 		.sink = on_event,
 		.process = on_process,
 		.context = r,
@@ -340,6 +391,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	code = tracker_new(&to, &r->tracker, err);
 	if (code < 0)
 		return code;
+	record_session(r, &to);
 	code = start(r, err);
 	if (code < 0)
 		return code;
@@ -367,6 +419,7 @@ int recorder_frame(void *recorder, const void *frame, size_t size)
 	struct recorder *r = recorder;
 
 	living_frame(&r->living, frame, size);
+	record(r, RECORDING_FRAME, frame, size, NULL, 0);
 	return tracker_push(r->tracker, frame, size);
 }
 
@@ -393,6 +446,7 @@ int recorder_tick(struct recorder *r)
 	code = sensor_flush(r->options.sensor, false);
 	if (code < 0)
 		return code;
+	record(r, RECORDING_TICK, &now, sizeof(now), NULL, 0);
 	code = tracker_tick(r->tracker, now);
 	if (code < 0)
 		return code;
@@ -401,6 +455,7 @@ int recorder_tick(struct recorder *r)
 	if (sensor_ledger(r->options.sensor, &kernel) >= 0)
 		tell_gaps(r, &kernel);
 	json_flush(r);
+	recording_out(r);
 	return 0;
 }
 
@@ -428,7 +483,7 @@ static void sum_ledger(struct recorder *r, const struct ledger *kernel, struct l
 static void take_line(struct recorder *r, const struct session_line *s, struct buf *copy)
 {
 	buf_add(copy, r->line.data, r->line.length);
-	deliver(r, s->sequence, s->time_ns, 0, 0, "");
+	deliver_own(r, s);
 }
 
 /* The last two lines, and the end of the session in the store. */
@@ -449,6 +504,9 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 	session_ledger_line(&s, &sum, c->malformed, &r->line);
 	take_line(r, &s, &ledger_line);
 	json_flush(r);
+	const struct recording_end last = { .events = c->events, .sequence = s.sequence };
+	record(r, RECORDING_END, &last, sizeof(last), NULL, 0);
+	recording_out(r);
 	c->unbalanced = ledger_unbalanced(&sum);
 	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
 		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++)
@@ -471,8 +529,10 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 int recorder_finish(struct recorder *r, const struct recorder_end *end)
 {
 	struct ledger kernel = { 0 };
-	int code = tracker_finish(r->tracker);
+	int code;
 
+	record(r, RECORDING_FINISH, NULL, 0, NULL, 0);
+	code = tracker_finish(r->tracker);
 	live_flush(r);
 	store_commit(r, true);
 	json_flush(r);

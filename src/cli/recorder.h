@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "cli/living.h"
+#include "sensor/recording.h"
 #include "sensor/sensor.h"
 
 struct recorder;
@@ -17,6 +18,7 @@ struct recorder_options {
 	const char *home;            /* of the store; NULL: none */
 	int json_fd;                 /* borrowed; -1: none */
 	int live_fd;                 /* borrowed; lines for people as it happens; -1: none */
+	struct recording *recording; /* borrowed; takes all that the lines are made of; NULL: none */
 	char *const *command;        /* NULL-terminated; NULL: attached */
 	const char *target;          /* attached to what, in words; NULL: none */
 	const char *directory, *user;

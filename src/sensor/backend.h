@@ -32,19 +32,3 @@ int sensor_of_backend(const struct sensor_backend *backend, void *self, struct s
 
 /* i386 call number -> x86-64 number, 0xffff where there is none; 512 entries. */
 void sensor_compat_numbers(uint16_t ret[512]);
-
-/* Chunks of a recording. */
-#define RECORD_MAGIC "HEDDLELN"
-#define RECORD_FRAME 1
-#define RECORD_LEDGER 2
-
-struct record_head {
-	char magic[8];
-	uint32_t wire_version;
-	uint32_t pad;
-};
-
-struct record_chunk {
-	uint32_t kind;
-	uint32_t size; /* of what follows */
-};

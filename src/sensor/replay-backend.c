@@ -1,31 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A recording behind a sensor: the frames of sensor_record in the order in which they were read. */
+/* A recording behind a sensor: its frames alone, in the order in which they were read. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "sensor/backend.h"
-
-#define FRAME_MAX (128u * 1024)
+#include "sensor/recording.h"
 
 struct replay_backend {
-	FILE *file;
-	unsigned char frame[FRAME_MAX];
-	uint32_t size; /* of the frame in hand; 0: none */
-	bool ended;
-	bool broken; /* the file stops in the middle of a chunk, or lies about one */
-	bool has_ledger;
-	struct ledger ledger;  /* as recorded */
-	struct ledger counted; /* of a recording that was cut off before its ledger */
+	struct recording_reader *reader;
+	struct recording_chunk frame; /* in hand; data NULL: none */
+	bool ended;		      /* nothing more, or nothing more that can be read */
+	struct ledger counted;
 };
 
 static void replay_free(void *self)
 {
 	struct replay_backend *b = self;
 
-	if (b->file)
-		(void)fclose(b->file);
+	recording_close(b->reader);
 	free(b);
 }
 
@@ -41,11 +33,11 @@ static void count_frame(struct replay_backend *b)
 	uint64_t operations = 1;
 	struct hd_header h;
 
-	memcpy(&h, b->frame, sizeof(h));
+	memcpy(&h, b->frame.data, sizeof(h));
 	if (h.type < 1 || h.type > HD_TYPE_EVENT_MAX)
 		return;
-	if ((h.type == HD_FILE_READ || h.type == HD_FILE_WRITE) && b->size >= sizeof(fold)) {
-		memcpy(&fold, b->frame, sizeof(fold));
+	if ((h.type == HD_FILE_READ || h.type == HD_FILE_WRITE) && b->frame.size >= sizeof(fold)) {
+		memcpy(&fold, b->frame.data, sizeof(fold));
 		operations = fold.operations ? fold.operations : 1;
 	}
 	row = &b->counted.rows[ledger_lane(h.type)][h.type];
@@ -57,18 +49,13 @@ static void count_frame(struct replay_backend *b)
 /* Reads on to the next frame. Anything that does not fit ends the replay: what came before stands. */
 static void load(struct replay_backend *b)
 {
-	struct record_chunk chunk;
+	while (!b->frame.data && !b->ended) {
+		struct recording_chunk chunk;
 
-	while (!b->size && !b->ended) {
-		if (fread(&chunk, sizeof(chunk), 1, b->file) != 1) {
+		if (recording_read(b->reader, &chunk) != 1) {
 			b->ended = true;
-		} else if (chunk.kind == RECORD_LEDGER && chunk.size == sizeof(b->ledger)) {
-			b->has_ledger = fread(&b->ledger, sizeof(b->ledger), 1, b->file) == 1;
-		} else if (chunk.kind != RECORD_FRAME || chunk.size < sizeof(struct hd_header) ||
-			   chunk.size > FRAME_MAX || fread(b->frame, chunk.size, 1, b->file) != 1) {
-			b->ended = b->broken = true;
-		} else {
-			b->size = chunk.size;
+		} else if (chunk.kind == RECORDING_FRAME) {
+			b->frame = chunk;
 			count_frame(b);
 		}
 	}
@@ -86,18 +73,18 @@ static const void *replay_peek(void *self, enum hd_lane lane, size_t *ret_size)
 	struct hd_header h;
 
 	load(b);
-	if (!b->size)
+	if (!b->frame.data)
 		return NULL;
-	memcpy(&h, b->frame, sizeof(h));
+	memcpy(&h, b->frame.data, sizeof(h));
 	if ((h.lane == HD_LANE_CRITICAL) != (lane == HD_LANE_CRITICAL))
 		return NULL;
-	*ret_size = b->size;
-	return b->frame;
+	*ret_size = b->frame.size;
+	return b->frame.data;
 }
 
 static void replay_next(void *self, enum hd_lane lane)
 {
-	((struct replay_backend *)self)->size = 0;
+	((struct replay_backend *)self)->frame.data = NULL;
 }
 
 static void replay_release(void *self)
@@ -130,9 +117,7 @@ static int replay_flush(void *self, bool all)
 
 static int replay_ledger(void *self, struct ledger *ret)
 {
-	struct replay_backend *b = self;
-
-	*ret = b->has_ledger ? b->ledger : b->counted;
+	*ret = ((struct replay_backend *)self)->counted;
 	return 0;
 }
 
@@ -174,25 +159,14 @@ static const struct sensor_backend replay_backend_ops = {
 int sensor_open_replay(const char *path, struct sensor **ret, struct err *err)
 {
 	struct replay_backend *b = calloc(1, sizeof(*b));
-	struct record_head head;
+	int r;
 
 	if (!b)
 		return err_set(err, ENOMEM, "out of memory");
-	b->file = fopen(path, "re");
-	if (!b->file) {
-		int code = errno;
-
+	r = recording_open(path, &b->reader, err);
+	if (r < 0) {
 		free(b);
-		return err_errno(err, code, "can't open the recording %s", path);
-	}
-	if (fread(&head, sizeof(head), 1, b->file) != 1 || memcmp(head.magic, RECORD_MAGIC, sizeof(head.magic))) {
-		replay_free(b);
-		return err_set(err, EBADMSG, "%s is no recording of heddle's", path);
-	}
-	if (head.wire_version != HD_WIRE_VERSION) {
-		replay_free(b);
-		return err_set(err, EPROTO, "%s was recorded by another version (format %u, this is %u)", path,
-			       head.wire_version, (unsigned)HD_WIRE_VERSION);
+		return r;
 	}
 	return sensor_of_backend(&replay_backend_ops, b, ret, err);
 }

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sensor's common half: merges the two lanes in order of time, and records what it reads. */
+/* The sensor's common half: merges the two lanes in order of time. */
 #include "sensor/sensor.h"
 
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "sensor/backend.h"
 
 struct sensor {
 	const struct sensor_backend *backend;
 	void *self;
-	int record_fd;
 };
 
 const char *sensor_tier_name(enum sensor_tier tier)
@@ -29,57 +27,15 @@ int sensor_of_backend(const struct sensor_backend *backend, void *self, struct s
 		backend->free(self);
 		return err_set(err, ENOMEM, "out of memory");
 	}
-	*s = (struct sensor){ .backend = backend, .self = self, .record_fd = -1 };
+	*s = (struct sensor){ .backend = backend, .self = self };
 	*ret = s;
-	return 0;
-}
-
-static int write_all(int fd, const void *data, size_t size)
-{
-	const char *p = data;
-
-	while (size) {
-		ssize_t n = write(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
-static int record_chunk(int fd, uint32_t kind, const void *data, size_t size)
-{
-	struct record_chunk chunk = { kind, (uint32_t)size };
-	int r = write_all(fd, &chunk, sizeof(chunk));
-
-	return r < 0 ? r : write_all(fd, data, size);
-}
-
-int sensor_record(struct sensor *s, int fd)
-{
-	struct record_head head = { .wire_version = HD_WIRE_VERSION };
-	int r;
-
-	memcpy(head.magic, RECORD_MAGIC, sizeof(head.magic));
-	r = write_all(fd, &head, sizeof(head));
-	if (r < 0)
-		return r;
-	s->record_fd = fd;
 	return 0;
 }
 
 void sensor_free(struct sensor *s)
 {
-	struct ledger ledger;
-
 	if (!s)
 		return;
-	if (s->record_fd >= 0 && !s->backend->ledger(s->self, &ledger))
-		(void)record_chunk(s->record_fd, RECORD_LEDGER, &ledger, sizeof(ledger));
 	s->backend->free(s->self);
 	free(s);
 }
@@ -109,12 +65,8 @@ static uint64_t frame_time(const void *frame, size_t size)
 
 static int give(struct sensor *s, enum hd_lane lane, const void *frame, size_t size, sensor_frame_fn fn, void *context)
 {
-	int r = 0;
+	int r = fn(context, frame, size);
 
-	if (s->record_fd >= 0)
-		r = record_chunk(s->record_fd, RECORD_FRAME, frame, size);
-	if (r >= 0)
-		r = fn(context, frame, size);
 	s->backend->next(s->self, lane);
 	return r;
 }

@@ -45,11 +45,8 @@ int sensor_open(const struct sensor_options *options, struct sensor **ret, struc
 void sensor_free(struct sensor *s); /* detaches; NULL is fine */
 DEFINE_CLEANUP(struct sensor *, sensor_free);
 
-/* Replays a recording instead (see sensor_record): every other call works the same. */
+/* The frames of a recording instead (recording.h): every other call works the same. */
 int sensor_open_replay(const char *path, struct sensor **ret, struct err *err);
-
-/* Writes every frame read from now on, raw, to fd (borrowed), so that sensor_open_replay can feed it again. */
-int sensor_record(struct sensor *s, int fd);
 
 /*
  * Capture begins: the cgroup subtree at cgroup_path (a directory of the v2 hierarchy), and all descendants of what

@@ -71,8 +71,7 @@ void cgroup_paths_done(struct cgroup_paths *c)
 	c->root = NULL;
 }
 
-/* Writes the path below the mount. Returns its length, or a negative errno. */
-static ssize_t cgroup_resolve(const struct cgroup_paths *c, uint64_t id, char *room, size_t size)
+ssize_t cgroup_paths_ask(const struct cgroup_paths *c, uint64_t id, char *room, size_t size)
 {
 	union {
 		struct file_handle handle;
@@ -106,7 +105,7 @@ struct bytes cgroup_paths_get(struct cgroup_paths *c, uint64_t id)
 	char path[PATH_MAX];
 	ssize_t n;
 
-	if (!c->root || id == 0)
+	if ((!c->root && !c->ask) || id == 0)
 		return BYTES_NONE;
 	p = c->latest && c->latest->id == id ? c->latest : map_get(&c->map, id);
 	if (p) {
@@ -115,7 +114,7 @@ struct bytes cgroup_paths_get(struct cgroup_paths *c, uint64_t id)
 		c->latest = p;
 		return p->known ? (struct bytes){ p->path, p->length } : BYTES_NONE;
 	}
-	n = cgroup_resolve(c, id, path, sizeof(path));
+	n = c->ask ? c->ask(c->context, id, path, sizeof(path)) : cgroup_paths_ask(c, id, path, sizeof(path));
 	if (c->map.count >= c->map.cap) {
 		oldest = LIST_FIRST(&c->age, struct cgroup_path, age);
 		if (c->latest == oldest)

@@ -203,6 +203,43 @@ static void processes_trim(struct tracker *t)
 	}
 }
 
+/* ---- what only the machine knows ---- */
+
+/* The length of the image's path, or a negative errno. */
+static ssize_t image_read(const struct tracker *t, uint32_t pid, char *room, size_t size)
+{
+	char link[64];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "%.40s/%u/exe", t->options.proc, (unsigned)pid);
+	n = readlink(link, room, size);
+	if (n < 0)
+		return -errno;
+	return n == 0 ? -ENOENT : (size_t)n == size ? -ENAMETOOLONG : n;
+}
+
+/* Asks the machine or the recording of one, and tells who records. */
+static ssize_t ask(struct tracker *t, enum tracker_question question, uint64_t id, char *room, size_t size)
+{
+	const struct tracker_options *o = &t->options;
+	ssize_t n;
+
+	if (o->recall)
+		n = o->recall(o->context, question, id, room, size);
+	else if (question == TRACKER_CGROUP)
+		n = cgroup_paths_ask(&t->cgroups, id, room, size);
+	else
+		n = image_read(t, (uint32_t)id, room, size);
+	if (o->answered)
+		o->answered(o->context, question, id, room, n);
+	return n;
+}
+
+static ssize_t ask_cgroup(void *context, uint64_t id, char *room, size_t size)
+{
+	return ask(context, TRACKER_CGROUP, id, room, size);
+}
+
 /* ---- processes ---- */
 
 static void image_set(struct tracker *t, struct process *p, uint32_t image, const struct event_path *exe)
@@ -217,14 +254,13 @@ static void image_set(struct tracker *t, struct process *p, uint32_t image, cons
  */
 static void image_ask(struct tracker *t, struct process *p)
 {
-	char link[64], path[HD_PATH_MAX];
+	char path[HD_PATH_MAX];
 	struct event_path exe;
 	ssize_t n;
 
 	p->asked = true;
-	(void)snprintf(link, sizeof(link), "%.40s/%u/exe", t->options.proc, (unsigned)p->key.pid);
-	n = readlink(link, path, sizeof(path));
-	if (n <= 0 || n == sizeof(path))
+	n = ask(t, TRACKER_IMAGE, p->key.pid, path, sizeof(path));
+	if (n <= 0)
 		return;
 	exe = (struct event_path){ .path = { path, (size_t)n } };
 	image_set(t, p, 0, &exe);
@@ -679,9 +715,13 @@ int tracker_new(const struct tracker_options *options, struct tracker **ret, str
 	dns_cache_init(&t->names, DNS_CACHE_CAP);
 	traffic_init(&t->traffic);
 	dns_streams_init(&t->streams, DNS_STREAMS_CAP, DNS_STREAMS_BYTES_CAP);
-	r = cgroup_paths_init(&t->cgroups, options->cgroup_root, CGROUP_PATHS_CAP);
+	r = cgroup_paths_init(&t->cgroups, options->recall ? NULL : options->cgroup_root, CGROUP_PATHS_CAP);
 	if (r < 0)
 		return err_errno(err, -r, "can't open the cgroup hierarchy %s", options->cgroup_root);
+	if (options->cgroup_root) {
+		t->cgroups.ask = ask_cgroup;
+		t->cgroups.context = t;
+	}
 	t->event = event_new();
 	t->made = event_new();
 	if (!t->event || !t->made)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "event/event.h"
@@ -34,6 +35,12 @@ enum tracker_origin {
  */
 typedef void (*tracker_process)(void *context, const struct event *who, enum tracker_origin origin);
 
+/* What the tracker has to ask the machine, since no frame has it. */
+enum tracker_question {
+	TRACKER_CGROUP = 1, /* the path of a cgroup, by id */
+	TRACKER_IMAGE,	    /* the image of a process, by pid */
+};
+
 struct tracker_options {
 	const char *session;	   /* UUID text; borrowed for the tracker's life */
 	const char *boot8;	   /* first eight hex digits of the boot id */
@@ -42,9 +49,17 @@ struct tracker_options {
 	const char *proc;	   /* mount of procfs, to ask for images that no frame has named; or NULL */
 	uint64_t fold_ns;	   /* how long a fold may wait; 1 s in production */
 	const uint16_t *dns_ports; /* besides 53; 0 ends the list; NULL: none */
+	/*
+	 * Answers for the machine, from a recording: cgroup_root and proc then only say whether it is asked at all.
+	 * Fills room; returns the length, or a negative errno: unknown. NULL: the machine is asked.
+	 */
+	ssize_t (*recall)(void *context, enum tracker_question question, uint64_t id, char *room, size_t size);
+	/* Is told each answer of the machine (length as recall returns it); NULL: nobody is. */
+	void (*answered)(void *context, enum tracker_question question, uint64_t id, const char *answer,
+			 ssize_t length);
 	tracker_sink sink;
 	tracker_process process; /* NULL: nobody wants to know */
-	void *context;
+	void *context; /* of all four */
 };
 
 int tracker_new(const struct tracker_options *options, struct tracker **ret, struct err *err);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +16,7 @@
 
 #include "samples.h"
 #include "sensor/backend.h"
+#include "sensor/recording.h"
 #include "sensor/ring.h"
 #include "sensor/sensor.h"
 
@@ -163,31 +163,25 @@ static int count(void *context, const void *data_, size_t size)
 	return s->refuse_after && (int)s->frames == s->refuse_after ? -ENOSPC : 0;
 }
 
-/* A recording of every sample; returns how many. */
-static unsigned record(uint32_t version, bool ledger)
+/* A recording of every sample, in the middle of what else there is; returns how many. */
+static unsigned record(void)
 {
-	struct record_head head = { .magic = RECORD_MAGIC, .wire_version = version };
-	FILE *f = fopen(path, "we");
-	struct ledger l = { 0 };
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	const struct recording_session session = { .session = "s", .boot8 = "b" };
+	struct recording *r = NULL;
+	const uint64_t now = 1;
 
-	assert_non_null(f);
-	assert_int_equal(fwrite(&head, sizeof(head), 1, f), 1);
+	assert_true(fd >= 0);
+	assert_int_equal(recording_new(fd, &r), 0);
+	recording_add(r, RECORDING_SESSION, &session, sizeof(session), NULL, 0);
 	for (size_t i = 0; i < samples_n; i++) {
-		struct record_chunk chunk = { .kind = RECORD_FRAME };
-
 		samples[i].make(&frame);
-		chunk.size = (uint32_t)frame.size;
-		assert_int_equal(fwrite(&chunk, sizeof(chunk), 1, f), 1);
-		assert_int_equal(fwrite(frame.data, frame.size, 1, f), 1);
+		recording_add(r, RECORDING_FRAME, frame.data, frame.size, NULL, 0);
+		recording_add(r, RECORDING_TICK, &now, sizeof(now), NULL, 0);
 	}
-	if (ledger) {
-		struct record_chunk chunk = { RECORD_LEDGER, sizeof(l) };
-
-		l.rows[HD_LANE_BULK][HD_FILE_OPEN] = (struct ledger_row){ 10, 7, 1, 2 };
-		assert_int_equal(fwrite(&chunk, sizeof(chunk), 1, f), 1);
-		assert_int_equal(fwrite(&l, sizeof(l), 1, f), 1);
-	}
-	assert_int_equal(fclose(f), 0);
+	assert_int_equal(recording_flush(r), 0);
+	recording_free(r);
+	(void)close(fd);
 	return (unsigned)samples_n;
 }
 
@@ -203,7 +197,7 @@ static struct sensor *replay(void)
 
 static void replays_all(void **state)
 {
-	unsigned frames = record(HD_WIRE_VERSION, true);
+	unsigned frames = record();
 	struct sensor *s = replay();
 	struct seen seen = { 0 };
 	struct ledger l;
@@ -213,108 +207,10 @@ static void replays_all(void **state)
 		assert_true(sensor_poll(s, 10, count, &seen, &end) >= 0);
 	assert_int_equal(seen.frames, frames);
 	assert_int_equal(sensor_ledger(s, &l), 0);
-	assert_int_equal(l.rows[HD_LANE_BULK][HD_FILE_OPEN].lost, 2);
-	assert_int_equal(sensor_fd(s), -1);
-	sensor_free(s);
-}
-
-static void counts_without_a_ledger(void **state)
-{
-	struct seen seen = { 0 };
-	struct sensor *s;
-	struct ledger l;
-	bool end = false;
-
-	(void)record(HD_WIRE_VERSION, false);
-	s = replay();
-	while (!end)
-		assert_true(sensor_poll(s, 10, count, &seen, &end) >= 0);
-	assert_int_equal(sensor_ledger(s, &l), 0);
 	assert_int_equal(ledger_unbalanced(&l), 0);
 	assert_true(l.rows[HD_LANE_BULK][HD_FILE_READ].made > 0);
+	assert_int_equal(sensor_fd(s), -1);
 	sensor_free(s);
-}
-
-static size_t content(const char *name, char *ret, size_t size)
-{
-	FILE *f = fopen(name, "re");
-	size_t n;
-
-	assert_non_null(f);
-	n = fread(ret, 1, size, f);
-	(void)fclose(f);
-	return n;
-}
-
-static void recording_a_replay_is_the_same(void **state)
-{
-	static char before[1 << 20], after[1 << 20];
-	char copy[] = "/tmp/test-sensor-XXXXXX";
-	int fd = mkstemp(copy);
-	struct seen seen = { 0 };
-	struct sensor *s;
-	bool end = false;
-	size_t n;
-
-	(void)record(HD_WIRE_VERSION, true);
-	s = replay();
-	assert_int_equal(sensor_record(s, fd), 0);
-	while (!end)
-		assert_true(sensor_poll(s, 0, count, &seen, &end) >= 0);
-	sensor_free(s);
-	(void)close(fd);
-	n = content(path, before, sizeof(before));
-	assert_int_equal(content(copy, after, sizeof(after)), n);
-	assert_memory_equal(before, after, n);
-	(void)unlink(copy);
-}
-
-static void cut_off_anywhere(void **state)
-{
-	unsigned frames = record(HD_WIRE_VERSION, true);
-	struct stat st;
-
-	assert_int_equal(stat(path, &st), 0);
-	for (off_t length = st.st_size - 1; length >= (off_t)sizeof(struct record_head); length -= 37) {
-		struct seen seen = { 0 };
-		struct sensor *s;
-		bool end = false;
-
-		assert_int_equal(truncate(path, length), 0);
-		s = replay();
-		while (!end)
-			assert_true(sensor_poll(s, 0, count, &seen, &end) >= 0);
-		assert_true(seen.frames <= frames);
-		sensor_free(s);
-	}
-}
-
-static void refused(const char *content, size_t length, int code)
-{
-	FILE *f = fopen(path, "we");
-	struct err err = { 0 };
-	struct sensor *s = NULL;
-
-	assert_non_null(f);
-	if (length > 0)
-		assert_int_equal(fwrite(content, length, 1, f), 1);
-	assert_int_equal(fclose(f), 0);
-	assert_int_equal(sensor_open_replay(path, &s, &err), code);
-	assert_null(s);
-	assert_non_null(strstr(err.text, path));
-}
-
-static void is_no_recording(void **state)
-{
-	struct err err = { 0 };
-	struct sensor *s = NULL;
-
-	refused("", 0, -EBADMSG);
-	refused("HEDDLE", 6, -EBADMSG);
-	refused("something else entirely", 23, -EBADMSG);
-	(void)record(HD_WIRE_VERSION + 1, false);
-	assert_int_equal(sensor_open_replay(path, &s, &err), -EPROTO);
-	assert_int_equal(sensor_open_replay("/nonexistent/recording", &s, &err), -ENOENT);
 }
 
 static void the_reader_may_stop(void **state)
@@ -324,7 +220,7 @@ static void the_reader_may_stop(void **state)
 	bool end;
 	int r = 0;
 
-	(void)record(HD_WIRE_VERSION, false);
+	(void)record();
 	s = replay();
 	while (r >= 0)
 		r = sensor_poll(s, 0, count, &seen, &end);
@@ -356,10 +252,6 @@ int main(void)
 		cmocka_unit_test(ring_waits_for_the_busy),
 		cmocka_unit_test(ring_wraps),
 		cmocka_unit_test(replays_all),
-		cmocka_unit_test(counts_without_a_ledger),
-		cmocka_unit_test(recording_a_replay_is_the_same),
-		cmocka_unit_test(cut_off_anywhere),
-		cmocka_unit_test(is_no_recording),
 		cmocka_unit_test(the_reader_may_stop),
 		cmocka_unit_test(compat_numbers),
 	};
