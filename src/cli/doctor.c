@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/self-test.h"
 #include "cli/table.h"
 #include "sensor/sensor.h"
 
@@ -18,10 +19,12 @@ enum {
 	CANNOT_OBSERVE = 1,
 };
 
-enum { OPT_FORMAT = 1 };
+enum { OPT_FORMAT = 1, OPT_SELF_TEST, OPT_TIER };
 
 static const struct cli_option options[] = {
+	{ OPT_SELF_TEST, "self-test", NULL, "show what each hook was tried with, and what it answered" },
 	{ OPT_FORMAT, "format", "text|json", "for people (default), or one JSON object" },
+	{ OPT_TIER, "tier", "TIER", "lsm or tracepoint: this one, not the best there is" },
 	{ 0 },
 };
 
@@ -29,8 +32,9 @@ static const struct cli_usage usage = {
 	.name = "doctor",
 	.synopsis = "[OPTION...]",
 	.about = "Tells what this machine's kernel allows to be seen, hook by hook, and what stays unseen.\n"
-		 "The programs are loaded and attached for a moment; nothing is captured. The exit status\n"
-		 "is 0 where a command can be observed, 1 where it can't.",
+		 "The programs are loaded and attached for a moment, and each hook is fired once by a child\n"
+		 "of Heddle's own; nothing else is captured. The exit status is 0 where a command can be\n"
+		 "observed, 1 where it can't; with --self-test it is 0 where every hook answers.",
 	.options = options,
 };
 
@@ -68,16 +72,16 @@ static uint64_t effective_capabilities(void)
 	return bits;
 }
 
-static void examine(struct diagnosis *d)
+static void examine(struct diagnosis *d, enum sensor_tier tier)
 {
-	struct sensor_options sensor_options = { 0 };
+	struct sensor_options sensor_options = { .tier = tier };
 	const struct sensor_hook *real = NULL;
 
 	sensor_probe(&d->probe);
 	d->capabilities = effective_capabilities();
 	d->hooks_n = sensor_hooks_probed(&d->probe, d->hooks, ARRAY_SIZE(d->hooks));
-	if (sensor_open(&sensor_options, &d->sensor, &d->err) < 0) {
-		d->sensor = NULL;
+	if (sensor_open(&sensor_options, &d->sensor, &d->err) < 0 || sensor_canaries(d->sensor, &d->err) < 0) {
+		sensor_free(TAKE_PTR(d->sensor));
 		if (!d->err.code)
 			(void)err_set(&d->err, EIO, "the sensor could not be opened");
 	}
@@ -103,6 +107,15 @@ static enum sensor_tier tier_in_force(const struct diagnosis *d)
 static bool is_missing(const struct diagnosis *d, const struct sensor_hook *hook)
 {
 	return d->sensor && !hook->attached && hook->tier <= tier_in_force(d);
+}
+
+static size_t count_silent(const struct diagnosis *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->hooks_n; i++)
+		n += d->hooks[i].silent;
+	return n;
 }
 
 /* NULL: the error says all there is. */
@@ -135,6 +148,9 @@ static void verdict(const struct diagnosis *d, struct buf *out)
 	buf_addf(out, "commands can be observed here, in the %s tier", sensor_tier_name(tier_in_force(d)));
 	if (missing)
 		buf_addf(out, ", with %zu of its hooks missing", missing);
+	if (count_silent(d))
+		buf_addf(out, "%s %zu silent ('heddle doctor --self-test' tells more)", missing ? " and" : ", with",
+			 count_silent(d));
 }
 
 /* Calls with each sentence on what is not seen. */
@@ -146,11 +162,8 @@ static void each_blind(const struct diagnosis *d, void (*with)(void *context, co
 	for (size_t i = 0; blind && blind[i]; i++)
 		with(context, blind[i]);
 	for (size_t i = 0; i < d->hooks_n; i++) {
-		if (!is_missing(d, &d->hooks[i]))
-			continue;
-		(void)snprintf(text, sizeof(text), "%s (%s is not attached: %s)", d->hooks[i].provides,
-			       d->hooks[i].name, d->hooks[i].why_not);
-		with(context, text);
+		if (sensor_hook_blind(&d->hooks[i], tier_in_force(d), text, sizeof(text)))
+			with(context, text);
 	}
 	if (!d->sensor)
 		with(context, "everything");
@@ -198,6 +211,8 @@ static void put_hooks(struct json *j, const struct diagnosis *d)
 		json_key(j, "provides");
 		json_string(j, hook->provides);
 		put_able(j, "attached", hook->attached, "why_not", hook->why_not);
+		if (hook->attached)
+			put_able(j, "answers", !hook->silent && !hook->untried, "why_silent", hook->why_not);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -310,17 +325,20 @@ static int hook_table(const struct diagnosis *d, bool color, struct buf *out)
 		return -ENOMEM;
 	for (size_t i = 0; i < d->hooks_n; i++) {
 		const struct sensor_hook *hook = &d->hooks[i];
-		size_t number = hook->attached ? 0 : reason_number(reasons, hook->why_not);
+		bool answers = hook->attached && !hook->silent && !hook->untried;
+		size_t number = answers ? 0 : reason_number(reasons, hook->why_not);
 
 		table_row(t);
 		table_cell(t, TERM_PLAIN, hook->name);
 		table_cell(t, TERM_PLAIN, sensor_tier_name(hook->tier));
-		if (hook->attached)
+		const char *word = hook->silent ? "silent" : hook->untried ? "untried" : "no";
+
+		if (answers)
 			table_cell(t, TERM_GREEN, "yes");
 		else if (number)
-			table_cellf(t, TERM_YELLOW, "no [%zu]", number);
+			table_cellf(t, hook->silent ? TERM_ALARM : TERM_YELLOW, "%s [%zu]", word, number);
 		else
-			table_cellf(t, TERM_YELLOW, "no: %s", hook->why_not);
+			table_cellf(t, hook->silent ? TERM_ALARM : TERM_YELLOW, "%s: %s", word, hook->why_not);
 		table_cell(t, TERM_PLAIN, hook->provides);
 	}
 	int r = table_print(t, out, 0, 0, color);
@@ -353,19 +371,27 @@ int cmd_doctor(int argc, char **argv)
 	struct cli_parser parser = { .usage = &usage, .argc = argc, .argv = argv };
 	_cleanup_buf_ struct buf out = BUF_INIT(TEXT_CAP), said = BUF_INIT(4096);
 	struct diagnosis d = { 0 };
-	bool json = false;
+	bool json = false, test = false;
+	enum sensor_tier tier = SENSOR_TIER_NONE;
 	int option, r = 0;
 
 	while ((option = cli_next(&parser)) > 0) {
-		json = strcmp(parser.value, "json") == 0;
-		if (!json && strcmp(parser.value, "text") != 0)
+		if (option == OPT_SELF_TEST)
+			test = true;
+		else if (option == OPT_TIER && !sensor_tier_parse(parser.value, &tier))
+			return cli_usage_error("doctor", "--tier is 'lsm' or 'tracepoint', not '%s'", parser.value);
+		else if (option == OPT_FORMAT)
+			json = strcmp(parser.value, "json") == 0;
+		if (option == OPT_FORMAT && !json && strcmp(parser.value, "text") != 0)
 			return cli_usage_error("doctor", "--format is text or json, not '%s'", parser.value);
 	}
 	if (option != CLI_OPT_END)
 		return option == CLI_OPT_HELP ? CLI_OK : CLI_FAILED;
 	if (parser.next < argc)
 		return cli_usage_error("doctor", "takes no argument, got '%s'", argv[parser.next]);
-	examine(&d);
+	if (test)
+		return self_test(tier, json);
+	examine(&d, tier);
 	verdict(&d, &said);
 	if (json)
 		write_json(&d, said.data, &out);

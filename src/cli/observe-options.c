@@ -23,13 +23,8 @@ static int lane_size(const char *command, const char *option, const char *value,
 
 static int tier(struct observe_args *args, const char *command, const char *value)
 {
-	static const enum sensor_tier tiers[] = { SENSOR_TIER_TRACEPOINT, SENSOR_TIER_LSM };
-
-	for (size_t i = 0; i < ARRAY_SIZE(tiers); i++)
-		if (strcmp(value, sensor_tier_name(tiers[i])) == 0) {
-			args->sensor.tier = tiers[i];
-			return 0;
-		}
+	if (sensor_tier_parse(value, &args->sensor.tier))
+		return 0;
 	return cli_usage_error(command, "--tier is 'lsm' or 'tracepoint', not '%s'", value);
 }
 

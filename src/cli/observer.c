@@ -57,6 +57,8 @@ int observer_open(const struct observer_options *options, struct observer **ret,
 	if (o->signal_fd < 0)
 		return err_errno(err, errno, "can't wait for signals");
 	int r = sensor_open(&options->sensor, &o->sensor, err);
+	if (r >= 0)
+		r = sensor_canaries(o->sensor, err);
 	if (r < 0)
 		return r;
 	if (options->record_fd >= 0) {

@@ -87,6 +87,12 @@ static void put_sensor(struct json *j, const struct sensor *sensor)
 	json_array(j);
 	for (size_t i = 0; blind && blind[i]; i++)
 		json_string(j, blind[i]);
+	for (size_t i = 0; i < n; i++) {
+		char text[512];
+
+		if (sensor_hook_blind(&hooks[i], sensor_tier(sensor), text, sizeof(text)))
+			json_string(j, text);
+	}
 	json_array_end(j);
 }
 

@@ -23,8 +23,24 @@ struct sensor_backend {
 	int (*fd)(void *self);
 	int (*flush)(void *self, bool all);
 	int (*ledger)(void *self, struct ledger *ret);
+	/* As if nothing had ever been followed: no target, no counts, nothing remembered. NULL: nothing can be. */
+	int (*forget)(void *self);
 	enum sensor_tier (*tier)(void *self);
 	size_t (*hooks)(void *self, const struct sensor_hook **ret);
+};
+
+struct sensor {
+	const struct sensor_backend *backend;
+	void *self;
+	struct sensor_tested *tested; /* owned; NULL: no canary has sung */
+};
+
+/* What the canaries left. */
+struct sensor_tested {
+	struct sensor_hook *hooks; /* the backend's, marked */
+	size_t hooks_n;
+	struct sensor_canary rows[SENSOR_CANARIES_MAX];
+	size_t rows_n;
 };
 
 /* Makes a sensor of a backend and takes over `self`; on failure it is freed. */

@@ -312,7 +312,12 @@ static int attach_all(struct bpf_backend *b, struct err *err)
 
 		if (!bpf_program__autoload(program_named(b, s->program)))
 			continue;
-		*h = (struct sensor_hook){ .name = s->name, .provides = s->provides, .tier = s->tier };
+		*h = (struct sensor_hook){
+			.name = s->name,
+			.provides = s->provides,
+			.tier = s->tier,
+			.required = s->required,
+		};
 		link = attach_one(b, s);
 		if (!link) {
 			int e = errno;
@@ -470,6 +475,49 @@ static void backend_stop(void *self, bool running)
 	wait_for_programs();
 }
 
+/* Empties a map of keys; those of arrays and of tasks have an owner that comes and goes. */
+static int map_clear(const struct bpf_map *map)
+{
+	unsigned char key[64];
+	int fd = bpf_map__fd(map);
+
+	if (bpf_map__type(map) != BPF_MAP_TYPE_HASH && bpf_map__type(map) != BPF_MAP_TYPE_LRU_HASH)
+		return 0;
+	if (bpf_map__key_size(map) > sizeof(key))
+		return -E2BIG;
+	for (__u32 i = 0; i < bpf_map__max_entries(map) && !bpf_map_get_next_key(fd, NULL, key); i++)
+		if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
+/*
+ * Whoever was followed has ended, so nothing of theirs is in a hook any more. Variables go back to what they were when
+ * the programs were loaded, which is zero: the target first, since all else hangs on it.
+ */
+static int backend_forget(void *self)
+{
+	struct bpf_backend *b = self;
+	struct heddle_bpf__bss *bss = b->skeleton->bss;
+	int fd = bpf_map__fd(b->skeleton->maps.slots), r;
+	struct bpf_map *map;
+
+	__atomic_store_n(&bss->target_cgroup, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&bss->stray_tasks, 0, __ATOMIC_RELEASE);
+	memset(bss, 0, sizeof(*bss));
+	bpf_object__for_each_map(map, b->skeleton->obj) {
+		r = map_clear(map);
+		if (r < 0)
+			return r;
+	}
+	/* Counters and sequences: they are in the slots, and so is nothing that has to stay. */
+	memset(b->slot, 0, bpf_map__value_size(b->skeleton->maps.slots));
+	for (__u32 i = 0; i < b->slots; i++)
+		if (bpf_map_update_elem(fd, &i, b->slot, BPF_EXIST))
+			return -errno;
+	return 0;
+}
+
 /* ---- reading ---- */
 
 static void backend_snapshot(void *self)
@@ -601,6 +649,7 @@ static const struct sensor_backend bpf_backend_ops = {
 	.free = backend_free,
 	.follow = backend_follow,
 	.stop = backend_stop,
+	.forget = backend_forget,
 	.snapshot = backend_snapshot,
 	.peek = backend_peek,
 	.next = backend_next,

@@ -7,16 +7,22 @@
 
 #include "sensor/backend.h"
 
-struct sensor {
-	const struct sensor_backend *backend;
-	void *self;
-};
-
 const char *sensor_tier_name(enum sensor_tier tier)
 {
 	static const char *const names[] = { "none", "tracepoint", "lsm" };
 
 	return tier < ARRAY_SIZE(names) ? names[tier] : "unknown";
+}
+
+bool sensor_tier_parse(const char *name, enum sensor_tier *ret)
+{
+	for (unsigned tier = SENSOR_TIER_TRACEPOINT; tier <= SENSOR_TIER_LSM; tier++) {
+		if (strcmp(name, sensor_tier_name((enum sensor_tier)tier)) != 0)
+			continue;
+		*ret = (enum sensor_tier)tier;
+		return true;
+	}
+	return false;
 }
 
 int sensor_of_backend(const struct sensor_backend *backend, void *self, struct sensor **ret, struct err *err)
@@ -37,6 +43,9 @@ void sensor_free(struct sensor *s)
 	if (!s)
 		return;
 	s->backend->free(s->self);
+	if (s->tested)
+		free(s->tested->hooks);
+	free(s->tested);
 	free(s);
 }
 
@@ -141,7 +150,16 @@ enum sensor_tier sensor_tier(const struct sensor *s)
 
 size_t sensor_hooks(const struct sensor *s, const struct sensor_hook **ret)
 {
-	return s->backend->hooks(s->self, ret);
+	if (!s->tested)
+		return s->backend->hooks(s->self, ret);
+	*ret = s->tested->hooks;
+	return s->tested->hooks_n;
+}
+
+size_t sensor_canary_rows(const struct sensor *s, const struct sensor_canary **ret)
+{
+	*ret = s->tested ? s->tested->rows : NULL;
+	return s->tested ? s->tested->rows_n : 0;
 }
 
 const char *const *sensor_blind(const struct sensor *s)

@@ -18,6 +18,7 @@ enum sensor_tier {
 	SENSOR_TIER_LSM,	/* and LSM, fentry */
 };
 const char *sensor_tier_name(enum sensor_tier tier); /* "none", "tracepoint", "lsm" */
+bool sensor_tier_parse(const char *name, enum sensor_tier *ret); /* "tracepoint", "lsm"; false: neither */
 
 struct sensor_options {
 	uint64_t critical_bytes; /* ring sizes: powers of two, at least a page; 0: default */
@@ -32,7 +33,10 @@ struct sensor_hook {
 	const char *provides; /* what it sees, in words */
 	enum sensor_tier tier;
 	bool attached;
-	char why_not[160]; /* when not attached */
+	bool required; /* without it there is no sensor */
+	bool silent;   /* attached, but no canary of it was answered, or not each one */
+	bool untried;  /* attached, but a canary of it could not be tried */
+	char why_not[160]; /* when not attached, silent or untried */
 };
 
 struct sensor;
@@ -47,6 +51,37 @@ DEFINE_CLEANUP(struct sensor *, sensor_free);
 
 /* The frames of a recording instead (recording.h): every other call works the same. */
 int sensor_open_replay(const char *path, struct sensor **ret, struct err *err);
+
+/* ---- canaries ---- */
+
+#define SENSOR_CANARIES_MAX 64
+
+enum sensor_answer {
+	SENSOR_SILENT = 0, /* it was done, and nothing was seen of it */
+	SENSOR_ANSWERED,
+	SENSOR_UNTRIED,    /* it could not be done here */
+};
+
+/* One act that a hook should have answered. Texts are static but why. */
+struct sensor_canary {
+	const char *hook;
+	const char *part; /* of the hook's work, where one act does not show all of it; NULL: all */
+	const char *act;  /* in words */
+	enum sensor_answer answer;
+	int64_t took_ns;  /* answered: from the act's start to the frame's time; -1: it bears none */
+	char why[96];     /* not answered */
+};
+
+/*
+ * Has each attached hook fire once, harmlessly, by a child of the caller in a scratch workload that is removed again,
+ * and marks those that do not answer in sensor_hooks. To be called before sensor_follow, of which it leaves no trace:
+ * counts and sequences start anew. Some milliseconds. Errors, with text: a required hook answers nothing at all, or
+ * there is no place for the acts.
+ */
+int sensor_canaries(struct sensor *s, struct err *err);
+
+/* Of the last sensor_canaries, 0 before it; *ret borrowed. */
+size_t sensor_canary_rows(const struct sensor *s, const struct sensor_canary **ret);
 
 /*
  * Capture begins: the cgroup subtree at cgroup_path (a directory of the v2 hierarchy), and all descendants of what
@@ -81,6 +116,11 @@ enum sensor_tier sensor_tier(const struct sensor *s);
 size_t sensor_hooks(const struct sensor *s, const struct sensor_hook **ret);
 /* What this tier can't see, one sentence each; NULL-terminated, static. */
 const char *const *sensor_blind(const struct sensor *s);
+/*
+ * What is not seen since this hook, which the tier should have, is not attached, silent or untried: one sentence into
+ * ret. False, and "": nothing to say.
+ */
+bool sensor_hook_blind(const struct sensor_hook *hook, enum sensor_tier tier, char *ret, size_t size);
 
 /* What doctor prints, without loading anything it need not. Always fills *ret. */
 struct sensor_probe {

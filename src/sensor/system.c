@@ -68,7 +68,7 @@ static bool is_cgroup2(const char *path)
 	return !statfs(path, &fs) && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
-static bool cgroup2_mount(char *ret, size_t size)
+bool system_cgroup2_mount(char *ret, size_t size)
 {
 	static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
 	struct mntent *m;
@@ -98,7 +98,7 @@ void system_describe(struct sensor_probe *ret)
 	lockdown(ret->lockdown, sizeof(ret->lockdown));
 	ret->root = geteuid() == 0;
 	ret->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
-	ret->cgroup2 = cgroup2_mount(ret->cgroup2_mount, sizeof(ret->cgroup2_mount));
+	ret->cgroup2 = system_cgroup2_mount(ret->cgroup2_mount, sizeof(ret->cgroup2_mount));
 }
 
 int system_cgroup_id(const char *path, uint64_t *ret_id, unsigned *ret_level)
@@ -109,7 +109,7 @@ int system_cgroup_id(const char *path, uint64_t *ret_id, unsigned *ret_level)
 
 	if (!realpath(path, real))
 		return -errno;
-	if (!is_cgroup2(real) || !cgroup2_mount(mount, sizeof(mount)))
+	if (!is_cgroup2(real) || !system_cgroup2_mount(mount, sizeof(mount)))
 		return -ENOTDIR;
 	if (stat(real, &st))
 		return -errno;

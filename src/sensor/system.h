@@ -9,6 +9,9 @@
 /* Fills kernel, lockdown, btf, root, cgroup2 and its mount. */
 void system_describe(struct sensor_probe *ret);
 
+/* Where cgroup v2 is mounted, into ret. False: nowhere. */
+bool system_cgroup2_mount(char *ret, size_t size);
+
 /* Is this LSM among the active ones? False where securityfs does not tell. */
 bool system_lsm_active(const char *name);
 

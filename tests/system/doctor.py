@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 
 from harness import HEDDLE, PATIENCE, Case, cgroup_mount, main
 
@@ -122,6 +123,75 @@ class Doctor(Case):
         self.assertNotIn("CAP_BPF", found["capabilities"])
         self.assertIn("container", found["verdict"])
         self.assert_refused(found)
+
+    def self_test(self, *args, **more):
+        done = subprocess.run([HEDDLE, "doctor", "--self-test", "--format", "json", *args], capture_output=True,
+                              env=self.env, timeout=PATIENCE, check=False, **more)
+        self.assertEqual(done.stderr, b"")
+        return done.returncode, json.loads(done.stdout)
+
+    def test_every_hook_answers(self):
+        diagnosed = self.diagnose()
+        code, found = self.self_test()
+        self.assertEqual((code, found["passed"], found["silent"], found["untried"]), (0, True, 0, 0), found)
+        self.assertEqual(found["tier"], diagnosed["tier"])
+        self.assertEqual({row["hook"] for row in found["canaries"]},
+                         {hook["name"] for hook in diagnosed["hooks"] if hook["attached"]})
+        for row in found["canaries"]:
+            self.assertEqual(row["answer"], "answered", row)
+            self.assertGreaterEqual(row.get("took_ns", 0), 0, row)
+        for hook in diagnosed["hooks"]:
+            self.assertEqual(hook.get("answers", True), True, hook)
+        text = self.run_heddle("doctor", "--self-test").stdout.decode()
+        for row in found["canaries"]:
+            self.assertIn(row["act"], text)
+
+    def test_what_can_t_be_tried(self):
+        """What can't be tried is not taken for proved: here there is no cgroup to leave."""
+        done = subprocess.run(["unshare", "--mount", "sh", "-c",
+                               f"mount -t tmpfs none {cgroup_mount()} && exec {HEDDLE} doctor --self-test --format json"],
+                              capture_output=True, env=self.env, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, b""))
+        found = json.loads(done.stdout)
+        self.assertFalse(found["passed"])
+        self.assertGreater(found["untried"] + found["not_attached"], 0, found)
+        self.assertEqual(found["silent"], 0, found)
+
+    def test_canaries_leave_nothing(self):
+        log = self.dir / "log.json"
+        self.assertEqual(self.run_heddle("run", "--quiet", "--json", str(log), "--", "true").returncode, 0)
+        lines = self.lines(log)
+        self.assertEqual([line["sequence"] for line in lines], list(range(1, len(lines) + 1)))
+        self.assertFalse([line for line in lines if "canary" in json.dumps(line)])
+        first = {}
+        for line in lines:
+            if "lane_sequence" in line:
+                key = line["lane"], line["cpu"]
+                first[key] = min(first.get(key, line["lane_sequence"]), line["lane_sequence"])
+        self.assertTrue(first)
+        # The command was introduced by the first frame of all, which has no line of its own.
+        self.assertLessEqual(max(first.values()), 2, first)
+        for lane in lines[-1]["lanes"].values():
+            for kind, row in lane.items():
+                self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"], (kind, row))
+                self.assertEqual(row["delivered"], sum(line["type"] == kind for line in lines), kind)
+        left = list(cgroup_mount().glob("heddle/canary-*"))
+        for place in ("/run", "/dev/shm", "/tmp", "/var/tmp"):
+            left += pathlib.Path(place).glob("heddle-canary-*")
+        # Somebody else's may be there at this moment; ours would stay.
+        until = time.monotonic() + PATIENCE
+        while any(path.exists() for path in left) and time.monotonic() < until:
+            time.sleep(0.01)
+        self.assertFalse([path for path in left if path.exists()])
+
+    def test_small_lanes(self):
+        """What the canary says does not fit in a lane of a page: that is read meanwhile, or excused; never a silence."""
+        log = self.dir / "log.json"
+        done = self.run_heddle("run", "--quiet", "--critical-bytes", "4K", "--bulk-bytes", "4K", "--json", str(log),
+                               "--", "true")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for sentence in self.lines(log)[0]["blind"]:
+            self.assertNotIn("nothing was seen of", sentence)
 
     def diagnose_fails(self, *args, words):
         done = self.run_heddle("doctor", *args)

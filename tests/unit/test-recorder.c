@@ -21,8 +21,11 @@
 /* The made-up sensor: only counts. */
 static struct ledger kernel;
 static const struct sensor_hook hooks[] = {
-	{ "tp_btf/sys_exit", "calls", SENSOR_TIER_TRACEPOINT, true, "" },
-	{ "lsm/file_open", "opens", SENSOR_TIER_LSM, false, "lockdown" },
+	{ .name = "tp_btf/sys_exit", .provides = "calls", .tier = SENSOR_TIER_TRACEPOINT, .attached = true },
+	{ .name = "lsm/file_open", .provides = "opens", .tier = SENSOR_TIER_LSM, .why_not = "lockdown" },
+	{ .name = "tp_btf/mute", .provides = "whispers", .tier = SENSOR_TIER_TRACEPOINT, .attached = true,
+	  .silent = true, .why_not = "attached, but nothing was seen of: whisper" },
+	{ .name = "tp_btf/gone", .provides = "ghosts", .tier = SENSOR_TIER_TRACEPOINT, .why_not = "no such hook" },
 };
 
 const char *sensor_tier_name(enum sensor_tier tier)
@@ -184,8 +187,10 @@ static void test_lines(void **state)
 	expect(&s, 0, "sequence", "1");
 	expect(&s, 0, "command.2", "\"echo \\\\x1b[31m\"");
 	expect(&s, 0, "escaped", "[\"command\"]");
-	expect(&s, 0, "hooks", "[\"tp_btf/sys_exit\"]");
-	expect(&s, 0, "blind", "[\"Something is not seen.\"]");
+	expect(&s, 0, "hooks", "[\"tp_btf/sys_exit\",\"tp_btf/mute\"]");
+	expect(&s, 0, "blind",
+	       "[\"Something is not seen.\",\"whispers (tp_btf/mute is attached, but nothing was seen of: whisper)\","
+	       "\"ghosts (tp_btf/gone is not attached: no such hook)\"]");
 	expect(&s, 0, "cwd", "\"/home\"");
 	expect(&s, 1, "type", "\"process\"");
 	expect(&s, 1, "sequence", "2");
