@@ -124,6 +124,8 @@ static void names(struct canary *c)
 	ACT(c, CANARY_REMOVEXATTR, removexattr("a", c->xattr));
 	ACT(c, CANARY_LINK, link("a", "c"));
 	ACT(c, CANARY_RENAME, rename("c", "d"));
+	/* Of a first attempt: the one name here that can't be made over. */
+	(void)unlink("e");
 	ACT(c, CANARY_SYMLINK, symlink("a", "e"));
 	ACT(c, CANARY_MKNOD, mknod("f", S_IFREG | 0600, 0));
 	ACT(c, CANARY_UNLINK, unlink("f"));
