@@ -270,5 +270,6 @@ void observer_summary(struct observer *o, bool color, struct buf *out)
 		.end = &o->end,
 	};
 
+	s.hooks_n = sensor_hooks(o->sensor, &s.hooks);
 	summary_write(&s, out);
 }

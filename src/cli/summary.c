@@ -119,6 +119,18 @@ static void privileges(const struct summary *s, struct buf *out)
 			 (unsigned long long)c->privilege_changes, plural(c->privilege_changes), term_off(s->color));
 }
 
+/* What is quiet in this session since a hook was, not since nothing happened. */
+static void silent_hooks(const struct summary *s, struct buf *out)
+{
+	for (size_t i = 0; i < s->hooks_n; i++) {
+		const struct sensor_hook *hook = &s->hooks[i];
+
+		if (hook->silent)
+			buf_addf(out, "%s  %-11s %s is %s%s\n", term_on(s->color, TERM_ALARM), "BLIND", hook->name,
+				 hook->why_not, term_off(s->color));
+	}
+}
+
 static void ledger(const struct summary *s, struct buf *out)
 {
 	const struct recorder_counts *c = s->counts;
@@ -146,6 +158,7 @@ void summary_write(const struct summary *s, struct buf *out)
 	head(s, out);
 	escapes(s, out);
 	privileges(s, out);
+	silent_hooks(s, out);
 	processes(s, out);
 	files(s->counts, out);
 	hosts(s->counts, out);

@@ -11,6 +11,8 @@ struct summary {
 	uint64_t processes;
 	const struct recorder_counts *counts;
 	const struct recorder_end *end;
+	const struct sensor_hook *hooks; /* those that are silent are named */
+	size_t hooks_n;
 };
 
 /* Appends what a person should know at the end of a session, about ten lines. */

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import time
 
 from harness import HEDDLE, PATIENCE, Case, cgroup_mount, main
@@ -156,6 +157,19 @@ class Doctor(Case):
         self.assertFalse(found["passed"])
         self.assertGreater(found["untried"] + found["not_attached"], 0, found)
         self.assertEqual(found["silent"], 0, found)
+
+    def test_port_53_is_taken(self):
+        """The canary has its DNS in a network of its own then. In one of the test's own, so that nobody is disturbed."""
+        script = ("import fcntl, os, socket, struct, sys\n"
+                  "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                  "fcntl.ioctl(s, 0x8914, struct.pack('16sH14x', b'lo', 1))\n"
+                  "s.bind(('0.0.0.0', 53))\n"
+                  "s.set_inheritable(True)\n"
+                  "os.execv(sys.argv[1], [sys.argv[1], 'doctor', '--self-test', '--format', 'json'])\n")
+        done = subprocess.run(["unshare", "--net", sys.executable, "-c", script, HEDDLE], capture_output=True, env=self.env,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertTrue(json.loads(done.stdout)["passed"])
 
     def test_canaries_leave_nothing(self):
         log = self.dir / "log.json"

@@ -239,8 +239,16 @@ static void test_summary_names_the_worst(void **state)
 	}
 	*row(HD_SANDBOX_ESCAPE) = (struct ledger_row){ .made = 5, .delivered = 5 };
 	end(&s, &how);
-	struct summary summary = { .session = SESSION, .counts = recorder_counts(s.recorder), .end = &how };
+	struct summary summary = {
+		.session = SESSION,
+		.counts = recorder_counts(s.recorder),
+		.end = &how,
+		.hooks = hooks,
+		.hooks_n = ARRAY_SIZE(hooks),
+	};
 	summary_write(&summary, &text);
+	assert_non_null(strstr(text.data, "  BLIND       tp_btf/mute is attached, but nothing was seen of: whisper\n"));
+	assert_null(strstr(text.data, "tp_btf/gone"));
 	const char *bpf = strstr(text.data, "bpf             1  "), *mount = strstr(text.data, "mount           4  ");
 	assert_non_null(strstr(text.data, "  ESCAPES     5 attempts, 4 refused\n"));
 	assert_non_null(bpf);
