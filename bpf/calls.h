@@ -6,6 +6,8 @@
 #ifndef HEDDLE_BPF_CALLS_H
 #define HEDDLE_BPF_CALLS_H
 
+#define NR_NONE 511 /* a number that no call has; also the mask for one */
+
 #define NR_read 0
 #define NR_write 1
 #define NR_open 2
@@ -43,6 +45,7 @@
 #define NR_fchown 93
 #define NR_lchown 94
 #define NR_ptrace 101
+#define NR_syslog 103
 #define NR_setuid 105
 #define NR_setgid 106
 #define NR_setreuid 113
@@ -61,6 +64,10 @@
 #define NR_chroot 161
 #define NR_mount 165
 #define NR_umount2 166
+#define NR_sethostname 170
+#define NR_setdomainname 171
+#define NR_iopl 172
+#define NR_ioperm 173
 #define NR_init_module 175
 #define NR_delete_module 176
 #define NR_setxattr 188
@@ -254,10 +261,29 @@ const volatile __u8 call_class[512] = {
 	[NR_unshare] = CLASS_ESCAPE,
 	[NR_setns] = CLASS_ESCAPE,
 	[NR_chroot] = CLASS_ESCAPE,
+	[NR_iopl] = CLASS_ESCAPE,
+	[NR_ioperm] = CLASS_ESCAPE,
+	[NR_syslog] = CLASS_ESCAPE,
+	[NR_sethostname] = CLASS_ESCAPE,
+	[NR_setdomainname] = CLASS_ESCAPE,
 	[NR_execve] = CLASS_EXEC,
 	[NR_execveat] = CLASS_EXEC,
 	[NR_clone] = CLASS_CLONE,
 	[NR_clone3] = CLASS_CLONE,
+};
+
+/* What i386's socketcall multiplexes; 0 (read, which it does not) stands for what is not watched. */
+#define IPC_SHMAT 21
+const volatile __u16 socketcall_number[32] = {
+	[1] = NR_socket,
+	[2] = NR_bind,
+	[3] = NR_connect,
+	[4] = NR_listen,
+	[5] = NR_accept,
+	[11] = NR_sendto,
+	[16] = NR_sendmsg,
+	[18] = NR_accept4,
+	[20] = NR_sendmmsg,
 };
 
 #endif

@@ -13,6 +13,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "wire/event.h"
+#include "calls.h"
 
 #define INLINE static __always_inline
 
@@ -102,6 +103,9 @@ struct task_state {
 	__u32 member;
 	__u32 counted;      /* in stray_tasks */
 	__u64 cred;         /* address of the cred that `creds` was read from */
+	__u64 connecting;   /* address of the sock that the connect under way has sent out; 0: none */
+	__u32 exec_number;  /* the call that an exec under way was made by, and its HD_VIA_ */
+	__u32 exec_via;
 	struct hd_creds creds;
 	__u32 groups_n;
 	__u32 groups[STATE_GROUPS];
@@ -463,34 +467,148 @@ INLINE void item_kernel_string(struct slot *s, __u16 kind, const void *from)
 struct call {
 	unsigned long a[6];
 	long result;
-	__u32 number; /* x86-64 numbering */
+	__u32 number; /* x86-64 numbering; NR_NONE: one that nothing here is about */
 	__u8 via;
+	__u8 form;    /* HD_FORM_* */
+	bool memory;  /* arguments lay in the caller's memory, where another thread may have changed them since */
 };
 
-/* i386 call number -> x86-64 number, 0xffff: none; filled before load. */
+/* i386 call number -> x86-64 number and HD_FORM_*, NR_NONE: none; the same of the x32 ABI's 512 to 575. */
 const volatile __u16 cfg_compat_number[512] = {};
+const volatile __u16 cfg_x32_number[64] = {};
+
+#define X32_BIT 0x40000000
 
 INLINE bool call_is_compat(void)
 {
 	return current_task()->thread_info.status & TS_COMPAT;
 }
 
+/* An i386 call by the x86-64 number that it has here, with its form. */
+INLINE __u32 compat_number(__u32 number)
+{
+	return number > 511 ? NR_NONE : cfg_compat_number[masked(number, 511)];
+}
+
+/* A number over 511 in 64-bit mode: only those of the x32 ABI mean anything. */
+INLINE __u32 x32_number(__u32 number)
+{
+	number -= X32_BIT;
+	if (number < 512)
+		return number;
+	return number < 576 ? cfg_x32_number[masked(number, 63)] : NR_NONE;
+}
+
+/* socketcall: the subcall is in a register, its arguments are a list in memory. */
+INLINE void call_socketcall(struct call *c, __u32 *w)
+{
+	const void *list = (void *)c->a[1];
+	__u32 sub = c->a[0];
+
+	c->memory = true;
+	c->number = sub < 32 ? socketcall_number[masked(sub, 31)] : NR_NONE;
+	/* No more than the kernel reads: what lies behind may be no memory at all. */
+	if (c->number == NR_sendto)
+		bpf_probe_read_user(w, 24, list);
+	else if (c->number == NR_listen)
+		bpf_probe_read_user(w, 8, list);
+	else if (c->number == NR_accept4 || c->number == NR_sendmmsg)
+		bpf_probe_read_user(w, 16, list);
+	else
+		bpf_probe_read_user(w, 12, list);
+}
+
+INLINE unsigned long id16(unsigned long id)
+{
+	return (__u16)id == 0xffff ? 0xffffffff : (__u16)id;
+}
+
+/* What i386 passes otherwise than x86-64 does, put as x86-64 has it. */
+static __noinline int call_reform(struct call *c)
+{
+	__u32 w[6] = {};
+
+	switch (c->form) {
+	case HD_FORM_IDS16:
+		c->a[0] = id16(c->a[0]);
+		c->a[1] = id16(c->a[1]);
+		c->a[2] = id16(c->a[2]);
+		return 0;
+	case HD_FORM_OWNER16:
+		c->a[1] = id16(c->a[1]);
+		c->a[2] = id16(c->a[2]);
+		return 0;
+	case HD_FORM_SIZE64:
+		c->a[1] |= c->a[2] << 32;
+		return 0;
+	case HD_FORM_FALLOCATE:
+		c->a[2] |= c->a[3] << 32;
+		c->a[3] = c->a[4] | c->a[5] << 32;
+		return 0;
+	case HD_FORM_NO_FLAGS:
+		c->a[1] = 0;
+		return 0;
+	case HD_FORM_IPC:
+		/* (SHMAT, id, flags, where the address goes, address); the call's version is in the upper half. */
+		if ((__u16)c->a[0] != IPC_SHMAT) {
+			c->number = NR_NONE;
+			return 0;
+		}
+		c->a[0] = c->a[1];
+		c->a[1] = c->a[4];
+		if (c->result == 0) {
+			bpf_probe_read_user(w, 4, (void *)c->a[3]);
+			c->result = w[0];
+			c->memory = true;
+		}
+		return 0;
+	case HD_FORM_OLD_MMAP:
+		c->memory = true;
+		bpf_probe_read_user(w, 24, (void *)c->a[0]);
+		break;
+	case HD_FORM_SOCKETCALL:
+		call_socketcall(c, w);
+		break;
+	default:
+		return 0;
+	}
+	c->a[0] = w[0];
+	c->a[1] = w[1];
+	c->a[2] = w[2];
+	c->a[3] = w[3];
+	c->a[4] = w[4];
+	c->a[5] = w[5];
+	return 0;
+}
+
 INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 {
+	__u32 number = regs->orig_ax;
+
 	c->result = result;
-	c->number = regs->orig_ax;
 	c->via = HD_VIA_SYSCALL;
+	c->form = 0;
+	c->memory = false;
 	if (call_is_compat()) {
+		number = compat_number(number);
 		c->via = HD_VIA_COMPAT;
-		c->number = cfg_compat_number[c->number & 511];
+		c->form = number >> HD_FORM_SHIFT;
+		c->number = number & NR_NONE;
 		c->a[0] = (__u32)regs->bx;
 		c->a[1] = (__u32)regs->cx;
 		c->a[2] = (__u32)regs->dx;
 		c->a[3] = (__u32)regs->si;
 		c->a[4] = (__u32)regs->di;
 		c->a[5] = (__u32)regs->bp;
+		if (c->form)
+			call_reform(c);
 		return;
 	}
+	if (number > 511) {
+		number = x32_number(number);
+		c->via = HD_VIA_COMPAT;
+	}
+	c->number = number;
 	c->a[0] = regs->di;
 	c->a[1] = regs->si;
 	c->a[2] = regs->dx;
@@ -500,23 +618,38 @@ INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 }
 
 /* For hooks inside a call: which one the current task is in, from its saved registers. */
-INLINE void frame_current_call(struct hd_header *h)
+INLINE void call_current(__u32 *number, __u32 *via)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current_trusted());
-	__u32 number;
+	__u32 n = KREAD(regs, orig_ax);
 
-	number = KREAD(regs, orig_ax);
+	*via = HD_VIA_SYSCALL;
 	if (call_is_compat()) {
-		h->via = HD_VIA_COMPAT;
-		number = cfg_compat_number[number & 511];
+		*via = HD_VIA_COMPAT;
+		n = compat_number(n);
+		if (n >> HD_FORM_SHIFT == HD_FORM_SOCKETCALL)
+			n = socketcall_number[masked(KREAD(regs, bx), 31)];
+		n &= NR_NONE;
+	} else if (n > 511) {
+		*via = HD_VIA_COMPAT;
+		n = x32_number(n);
 	}
-	h->syscall = number > 511 ? HD_NO_SYSCALL : number;
+	*number = n == NR_NONE ? HD_NO_SYSCALL : n;
+}
+
+INLINE void frame_current_call(struct hd_header *h)
+{
+	__u32 number, via;
+
+	call_current(&number, &via);
+	h->via = via;
+	h->syscall = number;
 }
 
 INLINE void frame_call(struct hd_header *h, const struct call *c)
 {
 	h->via = c->via;
-	h->syscall = c->number;
+	h->syscall = c->number == NR_NONE ? HD_NO_SYSCALL : c->number;
 }
 
 /* ---- descriptors ---- */

@@ -316,6 +316,15 @@ INLINE __u32 category_of_call(const struct call *c)
 	case NR_setns:
 	case NR_chroot:
 		return HD_ESC_NAMESPACE;
+	case NR_iopl:
+	case NR_ioperm:
+		return HD_ESC_CONTAINER;
+	case NR_sethostname:
+	case NR_setdomainname:
+		return HD_ESC_PROC_SYS;
+	case NR_syslog:
+		/* 0 and 1 do nothing, 9 and 10 only ask how much there is. */
+		return c->a[0] >= 2 && c->a[0] <= 8 ? HD_ESC_PROC_SYS : 0;
 	}
 	return 0;
 }

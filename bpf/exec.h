@@ -70,7 +70,7 @@ int BPF_PROG(on_exec_exit, struct pt_regs *regs, long ret)
 	if (ret >= 0) {
 		/* The registers are the new image's: nothing of the call is left in them. */
 		call_read(&c, regs, ret);
-		c.number = NR_execve;
+		exec_call(&c.number, &c.via);
 		creds_check(s, &c, HD_PRIV_EXEC);
 		return 0;
 	}

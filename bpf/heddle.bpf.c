@@ -6,7 +6,6 @@
  * other process on the machine as much again.
  */
 #include "core.h"
-#include "calls.h"
 
 /* The programs of the families, as BPF_PROG defines them: libbpf fills the table when it loads the object. */
 int on_open(unsigned long long *ctx);
@@ -72,17 +71,23 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	__u32 number = regs->orig_ax, class;
+	bool compat = call_is_compat();
 
-	if (call_is_compat())
-		number = cfg_compat_number[number & 511];
-	class = call_class[number & 511];
-	if (number > 511 || class == CLASS_NONE)
+	if (compat)
+		number = compat_number(number);
+	else if (number > 511)
+		number = x32_number(number);
+	class = call_class[masked(number, NR_NONE)];
+	if (class == CLASS_NONE)
 		return 0;
 	if (!in_scope())
 		return 0;
 	/* A call that a signal interrupted and that will be made again is none yet. */
 	if (ret <= -512 && ret >= -516)
 		return 0;
+	if (compat && number >> HD_FORM_SHIFT == HD_FORM_SOCKETCALL)
+		class = regs->bx > 31 ? CLASS_NONE :
+					call_class[masked(socketcall_number[masked(regs->bx, 31)], NR_NONE)];
 	bpf_tail_call(ctx, &handlers, class);
 	return 0;
 }

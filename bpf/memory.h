@@ -154,6 +154,12 @@ INLINE void memory_emit(struct slot *s, const struct call *c, __u64 address, __u
 			was = writable_known(file_inode_number(v.file), false) ||
 			      (c->number != NR_mmap && writable_known(v.start, true));
 		reason = reason_of(backing, &v, was);
+		/* Where ipc's shmat put it lies in memory: if that is not it, the call still happened. */
+		if (c->memory && c->number == NR_shmat && (backing != HD_BACK_SHM || !(v.flags & PROT_EXEC))) {
+			known = false;
+			backing = HD_BACK_SHM;
+			reason = HD_MEM_SHM_EXEC;
+		}
 		if (!reason)
 			return;
 	} else if (c->number == NR_mmap) {
@@ -228,6 +234,19 @@ INLINE void mapping_note(struct slot *s, const struct call *c, __u64 address)
 	}
 }
 
+/* i386's old mmap has its arguments in memory: what came of them is in the mapping. Returns its protection. */
+INLINE __u32 mapping_as_made(struct call *c)
+{
+	struct vma_view v = {};
+
+	bpf_find_vma(current_trusted(), c->result, vma_look, &v, 0);
+	if (!v.found)
+		return c->a[2];
+	c->a[1] = v.end - c->result;
+	c->a[3] = (v.flags & VM_SHARED ? 1 : 2) | (v.file ? 0 : MAP_ANONYMOUS); /* MAP_SHARED or MAP_PRIVATE */
+	return v.flags & (PROT_READ | PROT_WRITE | PROT_EXEC); /* VM_READ, VM_WRITE and VM_EXEC are the same bits */
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_memory, struct pt_regs *regs, long ret)
 {
@@ -243,6 +262,8 @@ int BPF_PROG(on_memory, struct pt_regs *regs, long ret)
 	prot = c.a[2];
 	switch (c.number) {
 	case NR_mmap:
+		if (c.memory && !failed)
+			prot = mapping_as_made(&c);
 		if (!failed && !(c.a[3] & MAP_ANONYMOUS)) {
 			if (prot & PROT_WRITE)
 				mapping_note(s, &c, ret);
@@ -261,7 +282,7 @@ int BPF_PROG(on_memory, struct pt_regs *regs, long ret)
 		break;
 	case NR_shmat:
 		if (c.a[2] & SHM_EXEC)
-			memory_emit(s, &c, failed ? c.a[1] : (__u64)ret, 0, PROT_READ | PROT_EXEC);
+			memory_emit(s, &c, failed ? c.a[1] : (__u64)c.result, 0, PROT_READ | PROT_EXEC);
 		break;
 	case NR_personality:
 		if (failed || (__u32)c.a[0] == 0xffffffff || !(c.a[0] & READ_IMPLIES_EXEC))

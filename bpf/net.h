@@ -175,7 +175,7 @@ INLINE void item_user_address(struct slot *s, __u16 kind, const void *from, __u6
 	item_close(s, at, bytes, 0);
 }
 
-INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c, struct socket *sock, struct sock *sk)
+INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c, struct sock *sk)
 {
 	struct hd_net *n = (struct hd_net *)frame_begin(s, type, sizeof(*n));
 
@@ -183,7 +183,7 @@ INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c
 	n->result = c->result;
 	n->socket = KREAD(sk, __sk_common.skc_cookie.counter);
 	n->family = KREAD(sk, __sk_common.skc_family);
-	n->socket_type = KREAD(sock, type);
+	n->socket_type = KREAD(sk, sk_type);
 	n->protocol = KREAD(sk, sk_protocol);
 	n->flags = 0;
 	n->backlog = 0;
@@ -218,6 +218,21 @@ INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
 
 /* ---- socket ---- */
 
+/* What was asked for lay in memory: what came of it tells. */
+INLINE void socket_made(struct hd_socket *k, long fd)
+{
+	struct socket *sock = fd_socket(fd);
+	struct sock *sk;
+
+	if (!sock)
+		return;
+	sk = KREAD(sock, sk);
+	k->h.flags = HD_F_VERIFIED;
+	k->family = KREAD(sk, __sk_common.skc_family);
+	k->socket_type = KREAD(sk, sk_type);
+	k->protocol = KREAD(sk, sk_protocol);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_socket, struct pt_regs *regs, long ret)
 {
@@ -230,12 +245,14 @@ int BPF_PROG(on_socket, struct pt_regs *regs, long ret)
 	call_read(&c, regs, ret);
 	k = (struct hd_socket *)frame_begin(s, HD_NETWORK_SOCKET, sizeof(*k));
 	frame_call(&k->h, &c);
-	k->h.flags = HD_F_VERIFIED;
+	k->h.flags = c.memory ? 0 : HD_F_VERIFIED;
 	k->result = ret;
 	k->family = c.a[0];
 	k->socket_type = c.a[1] & SOCK_TYPE_MASK;
 	k->protocol = c.a[2];
 	k->pad0 = 0;
+	if (c.memory && ret >= 0)
+		socket_made(k, ret);
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
@@ -327,15 +344,39 @@ INLINE void connect_wait(struct slot *s, struct hd_net *n, __u64 key, long resul
 	p->waiting = 1;
 }
 
+/*
+ * The socket of the connect that has just returned. A TCP one is the one that went out during this very call; the
+ * descriptor may be another thread's new file by now. `sure` is cleared where only the caller's memory said which.
+ */
+INLINE struct sock *connect_socket(const struct call *c, bool *sure)
+{
+	struct task_state *st = state_current();
+	__u64 key = st ? st->connecting : 0;
+	struct pending *p;
+	struct socket *sock;
+
+	*sure = true;
+	if (key && c->number == NR_connect) {
+		st->connecting = 0;
+		p = bpf_map_lookup_elem(&pendings, &key);
+		if (p && !p->waiting)
+			return (struct sock *)key;
+	}
+	*sure = !c->memory;
+	sock = fd_socket(c->a[0]);
+	return sock ? KREAD(sock, sk) : NULL;
+}
+
 INLINE void connect_exit(struct slot *s, const struct call *c, const void *address, __u32 bytes, __u32 flags)
 {
-	struct socket *sock = fd_socket(c->a[0]);
 	struct pending *p;
 	struct hd_net *n;
 	struct sock *sk;
+	bool sure;
 	__u64 key;
 
-	if (!sock) {
+	sk = connect_socket(c, &sure);
+	if (!sk) {
 		n = (struct hd_net *)frame_begin(s, HD_NETWORK_CONNECT, sizeof(*n));
 		frame_call(&n->h, c);
 		n->result = c->result;
@@ -346,15 +387,14 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 		frame_submit(s, HD_LANE_CRITICAL);
 		return;
 	}
-	sk = KREAD(sock, sk);
 	key = (__u64)sk;
-	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
+	n = net_begin(s, HD_NETWORK_CONNECT, c, sk);
 	n->flags = flags;
-	if (c->result == -EINPROGRESS && n->protocol == IPPROTO_TCP) {
+	if (sure && c->result == -EINPROGRESS && n->protocol == IPPROTO_TCP) {
 		connect_wait(s, n, key, c->result);
 		return;
 	}
-	p = bpf_map_lookup_elem(&pendings, &key);
+	p = sure ? bpf_map_lookup_elem(&pendings, &key) : NULL;
 	if (c->result < 0) {
 		n->result = c->result;
 		if (p && !p->waiting) {
@@ -366,13 +406,13 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 		}
 	} else {
 		n->result = 0;
-		if (item_ends(s, sk, n->family))
-			n->h.flags |= HD_F_VERIFIED;
-		else
+		if (!item_ends(s, sk, n->family))
 			item_user_address(s, HD_I_SOCKADDR, address, bytes);
+		else if (sure)
+			n->h.flags |= HD_F_VERIFIED;
 	}
 	frame_submit(s, HD_LANE_CRITICAL);
-	if (!c->result && n->protocol == IPPROTO_TCP)
+	if (sure && !c->result && n->protocol == IPPROTO_TCP)
 		connection_open(s, sk, 0);
 	if (p)
 		bpf_map_delete_elem(&pendings, &key);
@@ -396,6 +436,8 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 {
 	struct sock *sk = (struct sock *)csk;
 	__u64 key = (__u64)sk;
+	struct task_state *st;
+	__u32 number, via;
 	struct pending *p;
 	struct slot *s;
 	long result = 0;
@@ -407,6 +449,10 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 		p = bpf_map_lookup_elem(&pendings, &key);
 		if (!p)
 			return 0;
+		call_current(&number, &via);
+		st = number == NR_connect ? state_current() : NULL;
+		if (st)
+			st->connecting = key;
 		p->remote_bytes = sock_address(sk, true, &p->remote);
 		p->local_bytes = sock_address(sk, false, &p->local);
 		return 0;
@@ -470,6 +516,20 @@ INLINE void listener_note(struct slot *s, struct sock *sk)
 	bpf_map_update_elem(&listeners, &port, s->frame, BPF_ANY);
 }
 
+/* It listens, but the descriptor that lay in memory is no socket any more. */
+INLINE void listen_somewhere(struct slot *s, const struct call *c)
+{
+	struct hd_net *n = (struct hd_net *)frame_begin(s, HD_NETWORK_LISTEN, sizeof(*n));
+
+	frame_call(&n->h, c);
+	n->result = 0;
+	n->socket = 0;
+	n->family = n->socket_type = n->protocol = n->pad0 = 0;
+	n->flags = c->number == NR_bind ? HD_NET_BIND : 0;
+	n->backlog = c->number == NR_bind ? 0 : c->a[1];
+	frame_submit(s, HD_LANE_CRITICAL);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 {
@@ -484,10 +544,13 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 		return 0;
 	call_read(&c, regs, ret);
 	sock = fd_socket(c.a[0]);
-	if (!sock)
+	if (!sock) {
+		if (c.memory && !ret)
+			listen_somewhere(s, &c);
 		return 0;
+	}
 	sk = KREAD(sock, sk);
-	n = net_begin(s, HD_NETWORK_LISTEN, &c, sock, sk);
+	n = net_begin(s, HD_NETWORK_LISTEN, &c, sk);
 	if (c.number == NR_bind) {
 		/* Binding a datagram socket is all it takes to receive. */
 		if (n->socket_type != SOCK_DGRAM ||
@@ -502,7 +565,8 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 		frame_submit(s, HD_LANE_CRITICAL);
 		return 0;
 	}
-	n->h.flags |= HD_F_VERIFIED;
+	if (!c.memory)
+		n->h.flags |= HD_F_VERIFIED;
 	if (n->family == AF_UNIX)
 		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
 	else if (n->family == AF_VSOCK)
@@ -531,7 +595,7 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 	if (!sock)
 		return 0;
 	sk = KREAD(sock, sk);
-	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sock, sk);
+	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sk);
 	n->h.flags |= HD_F_VERIFIED;
 	if (n->family == AF_UNIX) {
 		struct sock *peer = KREAD((struct unix_sock *)sk, peer);
@@ -592,6 +656,22 @@ struct msghdr_user {
 	__u32 name_bytes;
 };
 
+/* The destination that a struct msghdr names: 32-bit callers have a narrower one. */
+INLINE long msghdr_read(struct msghdr_user *m, const struct call *c)
+{
+	struct {
+		__u32 name, name_bytes;
+	} narrow = {};
+	long r;
+
+	if (c->via != HD_VIA_COMPAT)
+		return bpf_probe_read_user(m, sizeof(*m), (void *)c->a[1]);
+	r = bpf_probe_read_user(&narrow, sizeof(narrow), (void *)c->a[1]);
+	m->name = narrow.name;
+	m->name_bytes = narrow.name_bytes;
+	return r;
+}
+
 /* Datagrams that the kernel let out are told from the packet itself (packet.h); here are unix ones and failures. */
 INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 bytes, __u32 message_flags)
 {
@@ -612,7 +692,7 @@ INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 b
 			connect_exit(s, c, address, bytes, HD_NET_FASTOPEN);
 		return;
 	}
-	n = net_begin(s, HD_NETWORK_CONNECT, c, sock, sk);
+	n = net_begin(s, HD_NETWORK_CONNECT, c, sk);
 	if (c->result >= 0 && (n->family == AF_INET || n->family == AF_INET6))
 		return;
 	if (c->result >= 0) {
@@ -645,7 +725,7 @@ int BPF_PROG(on_send, struct pt_regs *regs, long ret)
 		flags = c.a[3];
 	} else {
 		/* struct mmsghdr begins with its msghdr; the first message stands for the call. */
-		if (bpf_probe_read_user(&m, sizeof(m), (void *)c.a[1]))
+		if (msghdr_read(&m, &c))
 			return 0;
 		flags = c.number == NR_sendmsg ? c.a[2] : c.a[3];
 	}

@@ -132,7 +132,7 @@ INLINE void privilege_refused(struct slot *s, const struct call *c)
 	/* What a call asks for in registers can't have changed since; lists lie in the caller's memory. */
 	if (c->number != NR_capset && c->number != NR_setgroups)
 		p->h.flags |= HD_F_VERIFIED;
-	if (c->number == NR_setgroups) {
+	if (c->number == NR_setgroups && c->form != HD_FORM_IDS16) {
 		item_groups(s, HD_I_GROUPS_BEFORE, st);
 		at = item_open(s, HD_I_GROUPS_AFTER);
 		n = c->a[0] > HD_GROUPS_MAX ? HD_GROUPS_MAX : c->a[0];

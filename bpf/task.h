@@ -326,6 +326,41 @@ INLINE void exec_script(struct slot *s, struct linux_binprm *bprm)
 	}
 }
 
+/*
+ * The name changes in the middle of an exec, where the call is still to be seen: what follows puts the new image's way
+ * of calling in its place, so that a 32-bit exec of a 64-bit program would pass for a 64-bit one, and the reverse.
+ */
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *p, const char *comm)
+{
+	struct task_state *st;
+	__u32 number, via;
+
+	if (!in_scope())
+		return 0;
+	call_current(&number, &via);
+	if (number != NR_execve && number != NR_execveat)
+		return 0;
+	st = state_current();
+	if (!st)
+		return 0;
+	st->exec_number = number;
+	st->exec_via = via;
+	return 0;
+}
+
+/* Which call the exec that has just gone through was; as it stands where the hook above is not attached. */
+INLINE void exec_call(__u32 *number, __u8 *via)
+{
+	struct task_state *st = state_current();
+
+	*number = NR_execve;
+	if (!st || !st->exec_number)
+		return;
+	*number = st->exec_number;
+	*via = st->exec_via;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
@@ -334,6 +369,7 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	struct inode *inode;
 	struct file *exe;
 	struct slot *s;
+	__u32 number;
 
 	if (!in_scope())
 		return 0;
@@ -346,6 +382,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_EXEC, sizeof(*x));
 	x->h.flags = HD_F_VERIFIED;
 	frame_current_call(&x->h);
+	exec_call(&number, &x->h.via);
+	x->h.syscall = number;
 	x->result = 0;
 	x->flags = 0;
 	x->args_count = bprm->argc;

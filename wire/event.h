@@ -92,6 +92,23 @@ struct hd_header {
 
 #define HD_NO_SYSCALL 0xffff
 
+/*
+ * How an i386 call passes its arguments where its x86-64 twin has them otherwise: the bits above the twin's number in
+ * the table of numbers that the sensor fills.
+ */
+#define HD_FORM_SHIFT 9
+enum hd_form {
+	HD_FORM_SAME,
+	HD_FORM_IDS16,      /* 16-bit ids */
+	HD_FORM_OWNER16,    /* the second and third are 16-bit ids */
+	HD_FORM_SIZE64,     /* the second is in two registers */
+	HD_FORM_FALLOCATE,  /* so are the third and the fourth */
+	HD_FORM_NO_FLAGS,   /* the second is not there */
+	HD_FORM_OLD_MMAP,   /* the first points to a list of all */
+	HD_FORM_SOCKETCALL, /* the number of a subcall, then a pointer to a list of its arguments */
+	HD_FORM_IPC,        /* the number of a subcall, then its arguments in an order of their own */
+};
+
 /* Tail items follow the fixed part back to back, unaligned. */
 enum hd_item_kind {
 	HD_I_PATH = 1,      /* kernel's path: components, leaf first, each followed by '/' */

@@ -46,5 +46,9 @@ struct sensor_tested {
 /* Makes a sensor of a backend and takes over `self`; on failure it is freed. */
 int sensor_of_backend(const struct sensor_backend *backend, void *self, struct sensor **ret, struct err *err);
 
-/* i386 call number -> x86-64 number, 0xffff where there is none; 512 entries. */
+#define CALL_NONE 511 /* no call has this number */
+
+/* i386 call number -> x86-64 number, with an HD_FORM_ from bit HD_FORM_SHIFT up; CALL_NONE where there is none. */
 void sensor_compat_numbers(uint16_t ret[512]);
+/* The x32 ABI's own numbers, from 512 up, -> x86-64 number; CALL_NONE where there is none. */
+void sensor_x32_numbers(uint16_t ret[64]);

@@ -57,6 +57,7 @@ static const struct hook_spec hook_specs[] = {
 	  SENSOR_TIER_TRACEPOINT, false, true },
 	{ "on_exec", "tp_btf/sched_process_exec", "exec with arguments and images", SENSOR_TIER_TRACEPOINT, false,
 	  true },
+	{ "on_rename", "tp_btf/task_rename", "how a call to exec came in", SENSOR_TIER_TRACEPOINT, false, false },
 	{ "on_exit", "tp_btf/sched_process_exit", "exits", SENSOR_TIER_TRACEPOINT, false, true },
 	{ "on_state", "tp_btf/inet_sock_set_state", "outcomes of TCP connects", SENSOR_TIER_TRACEPOINT, false, false },
 	{ "on_attach", "tp_btf/cgroup_attach_task", "leaving the cgroup", SENSOR_TIER_TRACEPOINT, false, false },
@@ -286,6 +287,7 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
+	sensor_x32_numbers((uint16_t *)ro->cfg_x32_number);
 	choose_programs(b, btf);
 	return 0;
 }

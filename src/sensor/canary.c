@@ -163,6 +163,9 @@ static const struct check checks[] = {
 	{ "tp_btf/task_newtask", NULL, "forked", CANARY_FORK, HD_PROCESS_FORK, -1, true, NULL },
 	{ "tp_btf/sched_process_exec", NULL, "executed a program that only exits", CANARY_EXEC, HD_PROCESS_EXEC, -1,
 	  true, is_exec },
+	/* Without it the call would pass for execve, which the kernel puts in its place. */
+	{ "tp_btf/task_rename", NULL, "executed it by execveat", CANARY_EXEC, HD_PROCESS_EXEC, SYS_execveat, true,
+	  is_exec },
 	{ "tp_btf/sched_process_exit", NULL, "that exited", CANARY_EXIT, HD_PROCESS_EXIT, -1, true, NULL },
 	{ "tp_btf/inet_sock_set_state", NULL, "connected without waiting", CANARY_CONNECT, HD_NETWORK_CONNECT,
 	  SYS_connect, true, is_outcome },

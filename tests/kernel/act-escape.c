@@ -380,6 +380,28 @@ static void case_perf(void)
 	       no(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0), ENOENT));
 }
 
+/* ---- what files under /dev and /proc would do too ---- */
+
+static int machine_calls(void *context)
+{
+	char name[16] = "heddle-test";
+
+	ESCAPE("container", "iopl", "iopl", "result=*", any(syscall(SYS_iopl, 1)));
+	ESCAPE("container", "ioperm", "ioperm", "result=*", any(syscall(SYS_ioperm, 0x80, 1, 1)));
+	(void)syscall(SYS_syslog, 10, NULL, 0); /* only asks: the next one is the one event of this call */
+	ESCAPE("proc_sys", "syslog", "reading the kernel's log", "result=*", any(syscall(SYS_syslog, 3, name, 4)));
+	if (!must(unshare(CLONE_NEWUTS) == 0, "unshare"))
+		return 1;
+	ESCAPE("proc_sys", "sethostname", "sethostname", "result=0", ok(syscall(SYS_sethostname, name, 11)));
+	ESCAPE("proc_sys", "setdomainname", "setdomainname", "result=0", ok(syscall(SYS_setdomainname, name, 11)));
+	return 0;
+}
+
+static void case_machine(void)
+{
+	(void)in_child(machine_calls, NULL);
+}
+
 static const struct act_case cases[] = {
 	{ "unshare", case_unshare },
 	{ "clone", case_clone },
@@ -394,6 +416,7 @@ static const struct act_case cases[] = {
 	{ "new-mount", case_new_mount },
 	{ "bpf", case_bpf },
 	{ "perf", case_perf },
+	{ "machine", case_machine },
 	{ 0 },
 };
 

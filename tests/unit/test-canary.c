@@ -18,6 +18,7 @@ static const char *const names[] = {
 	"cgroup/sock_create", "lsm/path_unlink", "lsm/path_rmdir", "lsm/path_mkdir", "lsm/path_mknod",
 	"lsm/path_symlink", "lsm/path_link", "lsm/path_rename", "lsm/path_truncate", "lsm/path_chmod",
 	"lsm/path_chown", "lsm/inode_setattr", "lsm/inode_setxattr", "lsm/inode_removexattr", "fentry/mnt_want_write",
+	"tp_btf/task_rename",
 };
 
 static struct sensor_hook hooks[ARRAY_SIZE(names)];
@@ -47,7 +48,7 @@ static const struct sample {
 	{ HD_PROCESS_EXEC, SYS_execve, 1, "exec" },
 	{ HD_SANDBOX_ESCAPE, SYS_clone, HD_RULE_CLONE_NS, "clone" },
 	{ HD_PROCESS_FORK, SYS_vfork, 0, "tp_btf/task_newtask" },
-	{ HD_PROCESS_EXEC, SYS_execveat, 0, "tp_btf/sched_process_exec" },
+	{ HD_PROCESS_EXEC, SYS_execveat, 0, "tp_btf/sched_process_exec tp_btf/task_rename" },
 	{ HD_PROCESS_EXIT, 0xffff, 0, "tp_btf/sched_process_exit" },
 	{ HD_SANDBOX_ESCAPE, SYS_write, HD_RULE_LEFT_CGROUP, "tp_btf/cgroup_attach_task" },
 	{ HD_DNS_QUERY, 0xffff, 1, "cgroup_skb/egress" },

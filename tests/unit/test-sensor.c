@@ -229,22 +229,6 @@ static void the_reader_may_stop(void **state)
 	sensor_free(s);
 }
 
-/* ---- numbers of 32-bit calls ---- */
-
-static void compat_numbers(void **state)
-{
-	uint16_t n[512];
-
-	sensor_compat_numbers(n);
-	assert_int_equal(n[5], 2);	  /* open */
-	assert_int_equal(n[295], 257);	  /* openat */
-	assert_int_equal(n[11], 59);	  /* execve */
-	assert_int_equal(n[3], 0);	  /* read */
-	assert_int_equal(n[192], 9);	  /* mmap2 */
-	assert_int_equal(n[102], 0xffff); /* socketcall has no twin */
-	assert_int_equal(n[511], 0xffff);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -253,7 +237,6 @@ int main(void)
 		cmocka_unit_test(ring_wraps),
 		cmocka_unit_test(replays_all),
 		cmocka_unit_test(the_reader_may_stop),
-		cmocka_unit_test(compat_numbers),
 	};
 	int fd = mkstemp(path), failed;
 
