@@ -23,6 +23,11 @@ uint64_t clock_boottime_ns(void)
 	return (uint64_t)read_clock(CLOCK_BOOTTIME);
 }
 
+int64_t clock_monotonic_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
 int64_t clock_realtime_ns(void)
 {
 	return read_clock(CLOCK_REALTIME);

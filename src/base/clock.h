@@ -8,6 +8,8 @@
 
 uint64_t clock_boottime_ns(void);
 int64_t clock_realtime_ns(void);
+/* Stands still while the machine is suspended. */
+int64_t clock_monotonic_ns(void);
 
 /* CLOCK_REALTIME minus CLOCK_BOOTTIME, the two read as near to each other as can be. */
 int64_t clock_offset_ns(void);

@@ -3,13 +3,15 @@
 #include "cli/control.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/macro.h"
 
-int control_send(int fd, enum control_kind kind, int value, const char *text)
+static int put(int fd, enum control_kind kind, int value, const char *text, int flags)
 {
 	struct control message = { .kind = (uint32_t)kind, .value = value };
 	size_t length = text ? MIN(strlen(text), sizeof(message.text) - 1) : 0;
@@ -18,9 +20,23 @@ int control_send(int fd, enum control_kind kind, int value, const char *text)
 	if (length > 0)
 		memcpy(message.text, text, length);
 	do
-		n = send(fd, &message, offsetof(struct control, text) + length + 1, MSG_NOSIGNAL);
+		n = send(fd, &message, offsetof(struct control, text) + length + 1, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
+}
+
+int control_send(int fd, enum control_kind kind, int value, const char *text)
+{
+	return put(fd, kind, value, text, 0);
+}
+
+void control_beat(int fd, const char *why)
+{
+	int unread = 0;
+
+	if (ioctl(fd, SIOCOUTQ, &unread) == 0 && unread > 0)
+		return;
+	(void)put(fd, CONTROL_BEAT, 0, why, MSG_DONTWAIT);
 }
 
 int control_receive(int fd, struct control *ret)

@@ -10,13 +10,14 @@
 enum control_kind {
 	/* from the launcher */
 	CONTROL_FOLLOW = 1, /* value: pid at the gate; text: its cgroup, "" for none */
-	CONTROL_EXITED,     /* value: wait status */
+	CONTROL_EXITED,     /* value: wait status; text: why we ended it and all that it left, "" if we did not */
 	/* from the sensor process */
 	CONTROL_FOLLOWING,  /* the gate may open */
 	CONTROL_FAILED,     /* value: errno; text: why nothing is observed. The last message */
 	CONTROL_SAY,        /* text: one line for stderr */
 	CONTROL_SUMMARY,    /* text: lines for stderr, as they are */
 	CONTROL_FINISHED,   /* all is written. The last message */
+	CONTROL_BEAT,       /* the sensor lives; text: what it can't record, "" if it records all */
 };
 
 #define CONTROL_TEXT_MAX 8192
@@ -29,6 +30,12 @@ struct control {
 
 /* Sends; text may be NULL. Cuts a text that is too long. 0 or negative errno; -EPIPE when nobody listens. */
 int control_send(int fd, enum control_kind kind, int value, const char *text);
+
+/*
+ * Sends a CONTROL_BEAT, why may be NULL, unless the other side has not read yet what it was sent before: a beat never
+ * makes anyone wait.
+ */
+void control_beat(int fd, const char *why);
 
 /* Receives one. 1, 0 when the other side is gone, negative errno. */
 int control_receive(int fd, struct control *ret);

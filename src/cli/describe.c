@@ -398,9 +398,16 @@ static void process(const struct line *l, struct buf *out)
 static void gap(const struct line *l, struct buf *out)
 {
 	char text[DESCRIBE_NUMBER_MAX];
+	int64_t count;
 
-	buf_addf(out, "%s missing in ", describe_number(line_uint(l, "count"), text));
-	put(out, line_text(l, "lane"));
+	if (line_int(l, "count", &count))
+		buf_addf(out, "%s missing", describe_number((uint64_t)count, text));
+	else
+		buf_adds(out, "events may be missing");
+	if (line_text(l, "lane").length > 0) {
+		buf_adds(out, " in ");
+		put(out, line_text(l, "lane"));
+	}
 	put_field(out, l, ": ", "why");
 }
 

@@ -16,10 +16,17 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "cli/control.h"
 #include "cli/session-lines.h"
+#include "event/names.h"
+
+/* A trouble of the sensor is said so often, then no more: who stops it again and again fills no terminal. */
+#define SAY_TROUBLE 3
+#define DEATH_TRIES 50
+#define DEATH_MAX 128
 
 /* So many signals while the session is being ended mean that its end is not wanted either. */
 #define IMPATIENT 3
@@ -36,6 +43,9 @@ struct launcher {
 	int status;          /* wait status */
 	int failed;          /* exit code of ours that takes the place of the command's; 0: none */
 	unsigned impatience;
+	unsigned said;       /* troubles */
+	struct watch watch;
+	char killed_why[WATCH_WHY_MAX]; /* why we killed the command; "": we did not */
 	bool finished;
 };
 
@@ -115,6 +125,17 @@ static void drop_sensor(struct launcher *l)
 	l->control = -1;
 }
 
+static int64_t now_ms(void)
+{
+	return clock_monotonic_ns() / 1000000;
+}
+
+static void kill_command(struct launcher *l)
+{
+	(void)workload_kill(l->workload);
+	(void)kill(workload_pid(l->workload), SIGKILL);
+}
+
 /* Nothing is or can be observed. */
 static void unobserved(struct launcher *l, const char *why)
 {
@@ -124,7 +145,8 @@ static void unobserved(struct launcher *l, const char *why)
 		l->finished = true;
 		return;
 	}
-	if (l->options->best_effort) {
+	l->watch.on = false;
+	if (l->options->policy == WATCH_BEST_EFFORT) {
 		(void)cli_error("%s; the command runs unobserved (--best-effort)", why);
 		if (!l->released)
 			release(l);
@@ -137,24 +159,120 @@ static void unobserved(struct launcher *l, const char *why)
 		return;
 	}
 	(void)cli_error("%s; the command was killed, since nothing would observe it", why);
-	(void)workload_kill(l->workload);
-	(void)kill(workload_pid(l->workload), SIGKILL);
+	kill_command(l);
+}
+
+/* How the sensor died, once its end of the socket is closed. It is gone then or about to be. */
+static void cause_of_death(struct launcher *l, char ret[DEATH_MAX])
+{
+	siginfo_t info = { 0 };
+
+	for (int i = 0; i < DEATH_TRIES && !info.si_pid; i++) {
+		if (waitid(P_PID, (id_t)l->sensor, &info, WEXITED | WNOHANG) < 0)
+			break;
+		if (!info.si_pid)
+			(void)poll(NULL, 0, 10);
+	}
+	const char *signal = info.si_pid && info.si_code != CLD_EXITED ? name_signal(info.si_status) : NULL;
+	(void)snprintf(ret, DEATH_MAX, "the sensor %s%s%s%s", signal ? "was killed (" : "ended unexpectedly",
+		       signal ? signal : "", signal ? ")" : "", l->ended ? "; the session is not complete" : "");
+}
+
+/* The sensor is told to go on; if it was moved into a cgroup that is frozen it is brought back. */
+static void nudge(struct launcher *l)
+{
+	(void)kill(l->sensor, SIGCONT);
+	if (watch_silent(&l->watch, now_ms()))
+		(void)workload_bring_back(l->sensor);
+}
+
+static void trouble(struct launcher *l, const char *then)
+{
+	if (l->said++ < SAY_TROUBLE)
+		(void)cli_error("%s; %s", l->watch.why, then);
+}
+
+static void give_up(struct launcher *l)
+{
+	l->watch.on = false;
+	l->failed = CLI_FAILED;
+	(void)snprintf(l->killed_why, sizeof(l->killed_why), "%.480s: not recorded", l->watch.why);
+	if (!l->ended)
+		(void)cli_error("%s for %d s; the command was killed%s", l->watch.why, WATCH_TRY_MS / 1000,
+				l->options->policy == WATCH_FAIL_CLOSED ? " (--fail-closed)" : "");
+	/* Nobody hears a sensor that is held: it would never end the session. */
+	if (watch_silent(&l->watch, now_ms()))
+		(void)kill(l->sensor, SIGKILL);
+	if (!l->ended)
+		kill_command(l);
+}
+
+static void obey(struct launcher *l, enum watch_order order)
+{
+	switch (order) {
+	case WATCH_NOTHING:
+		break;
+	case WATCH_FREEZE:
+		(void)workload_freeze(l->workload, true);
+		trouble(l, "the command is stopped until it can be recorded (--fail-closed)");
+		break;
+	case WATCH_THAW:
+		(void)workload_freeze(l->workload, false);
+		if (l->said <= SAY_TROUBLE)
+			(void)cli_error("the command goes on, it is recorded again");
+		break;
+	case WATCH_KILL:
+		give_up(l);
+		break;
+	}
+}
+
+/* What keeps the sensor from running, in words; NULL: nothing that can be seen. */
+static const char *held(const struct launcher *l)
+{
+	char text[PROC_STAT_MAX];
+	const char *stat = proc_stat((uint32_t)l->sensor, text);
+
+	if (stat && stat[0] == ' ' && stat[1] == 'T')
+		return "the sensor was stopped";
+	if (stat && stat[0] == ' ' && stat[1] == 't')
+		return "the sensor is being traced";
+	return NULL;
+}
+
+static void look(struct launcher *l)
+{
+	if (l->control < 0 || !l->watch.on)
+		return;
+	const char *what = held(l);
+	bool before = l->watch.bad;
+	enum watch_order order = watch_look(&l->watch, now_ms(), what);
+
+	if (what || watch_silent(&l->watch, now_ms()))
+		nudge(l);
+	if (what && !before && order != WATCH_FREEZE)
+		trouble(l, "it is told to go on, and what it can't see meanwhile may be lost");
+	obey(l, order);
 }
 
 static void take_message(struct launcher *l)
 {
 	struct control message;
+	char why[DEATH_MAX];
 	int r = control_receive(l->control, &message);
 
 	if (r != 1) {
-		unobserved(l, l->ended ? "the sensor ended unexpectedly; the session is not complete" :
-					 "the sensor ended unexpectedly");
+		cause_of_death(l, why);
+		unobserved(l, why);
 		return;
 	}
+	obey(l, watch_beat(&l->watch, now_ms(), message.kind == CONTROL_BEAT && *message.text ? message.text : NULL));
 	switch ((enum control_kind)message.kind) {
 	case CONTROL_FOLLOWING:
-		if (!l->ended)
-			release(l);
+		if (l->ended)
+			break;
+		release(l);
+		watch_start(&l->watch, now_ms());
 		break;
 	case CONTROL_FAILED:
 		unobserved(l, message.text);
@@ -176,6 +294,7 @@ static void take_message(struct launcher *l)
 		break;
 	case CONTROL_FOLLOW:
 	case CONTROL_EXITED:
+	case CONTROL_BEAT:
 		break;
 	}
 }
@@ -214,13 +333,15 @@ static void command_ended(struct launcher *l, int status)
 
 	l->ended = true;
 	l->status = status;
+	/* From now on only a sensor that is held is a trouble: it would never end the session. */
+	l->watch.policy = WATCH_DEFAULT;
 	if (code < 0)
 		(void)cli_error("can't execute %s: %s", workload_program(l->workload), strerror(-code));
 	if (l->control < 0)
 		l->finished = true;
 	else if (l->released)
 		/* A sensor that is gone is told by the socket's end. */
-		(void)control_send(l->control, CONTROL_EXITED, status, NULL);
+		(void)control_send(l->control, CONTROL_EXITED, status, l->killed_why);
 	else
 		/* Killed at the gate: no session begins. */
 		l->finished = true;
@@ -236,6 +357,10 @@ static void reap(struct launcher *l)
 		else
 			command_ended(l, status);
 	}
+	/* Told at once, though not of a tracer's stop; the sensor's end is told by the socket. */
+	siginfo_t info = { 0 };
+	if (waitid(P_PID, (id_t)l->sensor, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid)
+		look(l);
 }
 
 /* Somebody wants an end that is already on its way: first the lingering stops, at last the sensor is not waited for. */
@@ -275,20 +400,31 @@ static void take_signal(struct launcher *l)
 
 static int loop(struct launcher *l)
 {
+	int64_t look_ms = 0;
+
 	while (!l->finished) {
 		struct pollfd fds[] = {
 			{ .fd = l->signal_fd, .events = POLLIN },
 			{ .fd = l->control, .events = POLLIN },
 		};
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		int wait_ms = l->watch.on && l->control >= 0 ? WATCH_BEAT_MS : -1;
+
+		if (poll(fds, ARRAY_SIZE(fds), wait_ms) < 0 && errno != EINTR)
 			return cli_error("can't wait for the command: %s", strerror(errno));
 		/* The sensor's word first: the command's end may have come because of it. */
 		if (fds[1].revents)
 			take_message(l);
 		if (fds[0].revents)
 			take_signal(l);
+		if (now_ms() >= look_ms) {
+			look_ms = now_ms() + WATCH_BEAT_MS;
+			look(l);
+		}
 	}
+	/* Who stopped it for good had its reasons. */
+	if (l->watch.frozen)
+		kill_command(l);
 	if (l->failed)
 		return l->failed;
 	return exit_status_of(l->status);
@@ -308,6 +444,9 @@ static int start(struct launcher *l, bool ignored)
 		(void)cli_fail(&err);
 		return CLI_FAILED;
 	}
+	if (l->options->policy == WATCH_FAIL_CLOSED && !*workload_cgroup(l->workload))
+		return cli_error("--fail-closed needs the cgroup v2 hierarchy, to stop the command; mount it, or leave "
+				 "the option out");
 	let_go(l);
 	/* A sensor that failed meanwhile has left its reason in the socket. */
 	(void)control_send(l->control, CONTROL_FOLLOW, workload_pid(l->workload), workload_cgroup(l->workload));
@@ -316,7 +455,7 @@ static int start(struct launcher *l, bool ignored)
 
 int launcher_run(const struct launcher_options *options)
 {
-	struct launcher l = { .options = options, .signal_fd = -1, .control = -1 };
+	struct launcher l = { .options = options, .signal_fd = -1, .control = -1, .watch.policy = options->policy };
 	bool ignored = false;
 	int code = setup_signals(&l, &ignored);
 

@@ -6,12 +6,13 @@
 #pragma once
 
 #include "cli/sensor-process.h"
+#include "cli/watch.h"
 #include "workload/workload.h"
 
 struct launcher_options {
 	struct sensor_process_options sensor;
 	struct workload_options workload; /* all but mask and ignore_sigchld */
-	bool best_effort;                 /* run the command even if nothing can be observed */
+	enum watch_policy policy;         /* what becomes of the command when it can't be observed or recorded */
 };
 
 /* Fills closed standard streams with placeholders that close on exec, so that no file of ours lands there. */

@@ -5,12 +5,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "cli/summary.h"
+#include "cli/watch.h"
 #include "workload/workload.h"
 
 #define IDLE_MAX_MS 32
@@ -32,6 +34,8 @@ struct observer {
 	int idle_ms;               /* how long to wait for what does not wake us */
 	int64_t ended_ns;          /* boottime of the command's end, 0: it runs */
 	int64_t look_ns;           /* boottime of the next look for what lives */
+	int64_t beat_ns;           /* boottime of the next sign of life */
+	char why[ERR_TEXT_MAX];    /* end.why, where it is somebody else's word */
 	struct recorder_end end;
 };
 
@@ -107,17 +111,30 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 	return r;
 }
 
-void observer_command_ended(struct observer *o, int status)
+void observer_command_ended(struct observer *o, int status, const char *why)
 {
 	o->end.known = true;
 	o->end.status = status;
 	o->ended_ns = now_ns();
+	if (!why || !*why)
+		return;
+	(void)snprintf(o->why, sizeof(o->why), "%s", why);
+	o->end.why = o->why;
+	o->options.kill_rest = true;
+	o->options.linger_ns = 0;
 }
 
 void observer_orphaned(struct observer *o)
 {
 	o->options.control_fd = -1;
 	o->command = false;
+	o->options.beat = NULL;
+	if (!o->options.fail_closed || o->ended_ns)
+		return;
+	o->ended_ns = now_ns();
+	o->end.why = "heddle was killed, so the command was too (--fail-closed)";
+	o->options.kill_rest = true;
+	o->stop = true;
 }
 
 /*
@@ -205,7 +222,13 @@ static int wait_and_read(struct observer *o)
 	r = sensor_poll(o->sensor, lanes < 0 ? REPLAY_WAIT_MS : 0, recorder_frame, o->recorder, &o->at_end);
 	if (r > 0)
 		o->idle_ms = 1;
-	return r < 0 ? r : recorder_tick(o->recorder);
+	if (r >= 0)
+		r = recorder_tick(o->recorder);
+	if (r >= 0 && o->options.beat && now_ns() >= o->beat_ns) {
+		o->beat_ns = now_ns() + WATCH_BEAT_MS * INT64_C(1000000);
+		o->options.beat(o->options.context, recorder_trouble(o->recorder));
+	}
+	return r;
 }
 
 /* Ends what the command left. New ones may be forked while the first die, so it is done until nothing lives. */

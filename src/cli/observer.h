@@ -17,6 +17,8 @@ struct observer_options {
 	int record_fd;                    /* borrowed; raw frames; -1: none */
 	int64_t linger_ns;                /* how long what the command left is followed */
 	bool kill_rest;
+	bool fail_closed;                 /* what nobody watches any more is killed */
+	void (*beat)(void *context, const char *why); /* a sign of life; why: what can't be recorded. NULL: none */
 	/*
 	 * Someone else's word: when control_fd is readable, control is called; it may call observer_command_ended and
 	 * observer_orphaned. A negative return ends the session. -1: none.
@@ -41,9 +43,12 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 /* Runs until the end, writes all that is left, removes the session's cgroup where it is empty. 0 or negative errno. */
 int observer_run(struct observer *o);
 
-/* The command has ended (wait status): only what it left is followed, for as long as linger_ns says. */
-void observer_command_ended(struct observer *o, int status);
-/* Nobody waits for the command any more: follow until nothing lives. */
+/*
+ * The command has ended (wait status): only what it left is followed, for as long as linger_ns says. why (copied; "" or
+ * NULL: nobody did) tells for what it was ended from outside: then what it left is, too.
+ */
+void observer_command_ended(struct observer *o, int status, const char *why);
+/* Nobody waits for the command any more: follow until nothing lives, or with fail_closed kill all of it. */
 void observer_orphaned(struct observer *o);
 
 /* Appends the summary; after observer_run. */

@@ -22,6 +22,7 @@
 #define OUT_FULL (256U << 10)
 #define DUE_NS CLOCK_SECOND_NS
 #define COMMAND_CAP 4096
+#define STALL_NS (2 * CLOCK_SECOND_NS)
 
 /* By type: operations whose line did not get where it should. */
 struct misses {
@@ -48,6 +49,8 @@ struct recorder {
 	struct ledger events;  /* delivered: lines made, by lane and type */
 	uint64_t seen_lost[HD_LANE_MAX]; /* of the kernel's ledger, already in a gap line */
 	uint64_t due_ns;       /* boottime */
+	int64_t ticked_ns;     /* monotonic */
+	bool lost_lately;      /* a lane was full since recorder_trouble was asked last */
 	int64_t gap_from_ns;   /* UTC: since then nothing is known to be missing */
 	int64_t offset_ns;
 	char boot8[9];
@@ -233,11 +236,11 @@ static void deliver_own(struct recorder *r, const struct session_line *s)
 	deliver(r, s->sequence, s->time_ns, 0, 0, "");
 }
 
-static void gap(struct recorder *r, enum hd_lane lane, uint64_t count, const char *why)
+static void gap(struct recorder *r, enum hd_lane lane, int64_t from_ns, uint64_t count, const char *why)
 {
 	struct session_line s = next_line(r);
 
-	session_gap_line(&s, lane, r->gap_from_ns, s.time_ns, count, why, &r->line);
+	session_gap_line(&s, lane, from_ns, s.time_ns, count, why, &r->line);
 	if (!r->line.failed)
 		deliver_own(r, &s);
 }
@@ -261,8 +264,10 @@ static void tell_gaps(struct recorder *r, const struct ledger *kernel)
 
 		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++)
 			lost += kernel->rows[lane][type].lost;
-		if (lost > r->seen_lost[lane])
-			gap(r, lane, lost - r->seen_lost[lane], "the lane was full");
+		if (lost > r->seen_lost[lane]) {
+			gap(r, lane, r->gap_from_ns, lost - r->seen_lost[lane], "the lane was full");
+			r->lost_lately = true;
+		}
 		r->seen_lost[lane] = MAX(lost, r->seen_lost[lane]);
 	}
 	for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++) {
@@ -273,7 +278,7 @@ static void tell_gaps(struct recorder *r, const struct ledger *kernel)
 	}
 	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
 		if (missing[lane] > 0)
-			gap(r, lane, missing[lane],
+			gap(r, lane, r->gap_from_ns, missing[lane],
 			    *r->store_why ? r->store_why :
 			    *r->json_why  ? r->json_why :
 					    "the event could not be written as JSON");
@@ -433,6 +438,27 @@ static void store_commit(struct recorder *r, bool wait)
 	say_once(r, &r->said_store, r->store_why);
 }
 
+/*
+ * Somebody may have stopped us, or taken all of the machine. What was done meanwhile is in the lanes, as far as they
+ * had room; that is told where they are counted. That nobody was looking is told here.
+ */
+static void tell_stall(struct recorder *r)
+{
+	/* Not the boot time: a suspended machine is no stall. */
+	int64_t now = clock_monotonic_ns(), stood = r->ticked_ns ? now - r->ticked_ns : 0;
+	char why[128];
+
+	r->ticked_ns = now;
+	if (stood < STALL_NS)
+		return;
+	(void)snprintf(why, sizeof(why),
+		       "the sensor stood still for %lld.%lld s: it was stopped, or the machine or the store's disk was "
+		       "too busy",
+		       (long long)(stood / CLOCK_SECOND_NS),
+		       (long long)(stood % CLOCK_SECOND_NS / 100000000));
+	gap(r, HD_LANE_MAX, now_utc(r) - stood, SESSION_COUNT_UNKNOWN, why);
+}
+
 int recorder_tick(struct recorder *r)
 {
 	uint64_t now = clock_boottime_ns();
@@ -440,6 +466,7 @@ int recorder_tick(struct recorder *r)
 	int code;
 
 	live_flush(r);
+	tell_stall(r);
 	if (now < r->due_ns)
 		return 0;
 	r->due_ns = now + DUE_NS;
@@ -541,6 +568,18 @@ int recorder_finish(struct recorder *r, const struct recorder_end *end)
 	tell_gaps(r, &kernel);
 	end_lines(r, end, &kernel);
 	return code;
+}
+
+const char *recorder_trouble(struct recorder *r)
+{
+	bool lost = r->lost_lately;
+
+	r->lost_lately = false;
+	if (r->json_broken)
+		return r->json_why;
+	if (r->store && !store_writer_healthy(r->store))
+		return *r->store_why ? r->store_why : "the store can't be written";
+	return lost ? "events were lost, since a lane was full" : NULL;
 }
 
 struct living *recorder_living(struct recorder *r)

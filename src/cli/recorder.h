@@ -69,5 +69,8 @@ int recorder_tick(struct recorder *r);
 /* Writes what is left and the end and ledger lines, and ends the session in the store. After the last drain. */
 int recorder_finish(struct recorder *r, const struct recorder_end *end);
 
+/* What can't be recorded at present, in words for people; NULL: all can. Borrowed until the next call. */
+const char *recorder_trouble(struct recorder *r);
+
 struct living *recorder_living(struct recorder *r);
 const struct recorder_counts *recorder_counts(const struct recorder *r);

@@ -14,6 +14,7 @@ enum {
 
 enum {
 	OPT_BEST_EFFORT = OBSERVE_OWN,
+	OPT_FAIL_CLOSED,
 	OPT_LINGER,
 	OPT_KILL_REST,
 	OPT_USER,
@@ -27,6 +28,7 @@ static const struct cli_option options[] = {
 	{ OPT_USER, "user", "NAME", "run the command as this user" },
 	{ OPT_CHDIR, "chdir", "DIR", "run the command in this directory" },
 	{ OPT_BEST_EFFORT, "best-effort", NULL, "run the command even if it can't be observed" },
+	{ OPT_FAIL_CLOSED, "fail-closed", NULL, "stop, then kill the command when it can't be recorded" },
 	{ 0 },
 };
 
@@ -47,11 +49,19 @@ struct run_args {
 	bool kill_rest;
 };
 
+static enum watch_policy policy_of(int id)
+{
+	return id == OPT_FAIL_CLOSED ? WATCH_FAIL_CLOSED : WATCH_BEST_EFFORT;
+}
+
 static int take_option(struct run_args *args, int id, const char *value)
 {
 	switch (id) {
 	case OPT_BEST_EFFORT:
-		args->launcher.best_effort = true;
+	case OPT_FAIL_CLOSED:
+		if (args->launcher.policy != WATCH_DEFAULT && args->launcher.policy != policy_of(id))
+			return cli_usage_error("run", "--best-effort and --fail-closed exclude each other");
+		args->launcher.policy = policy_of(id);
 		return 0;
 	case OPT_LINGER:
 		if (clock_parse_duration(value, &args->linger_ns) < 0 || args->linger_ns < 0)
@@ -110,6 +120,7 @@ int cmd_run(int argc, char **argv)
 	args.launcher.workload.session = setup.session;
 	setup.options.linger_ns = args.linger_ns;
 	setup.options.kill_rest = args.kill_rest;
+	setup.options.fail_closed = args.launcher.policy == WATCH_FAIL_CLOSED;
 	setup.options.recorder.command = args.launcher.workload.argv;
 	if (args.launcher.workload.user)
 		setup.options.recorder.user = args.launcher.workload.user;

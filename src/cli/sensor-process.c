@@ -66,13 +66,18 @@ static void say(void *context, const char *text)
 	(void)control_send(*(int *)context, CONTROL_SAY, 0, text);
 }
 
+static void beat(void *context, const char *why)
+{
+	control_beat(*(int *)context, why);
+}
+
 static int on_control(void *context, struct observer *o)
 {
 	struct control message;
 	int r = control_receive(*(int *)context, &message);
 
 	if (r == 1 && message.kind == CONTROL_EXITED)
-		observer_command_ended(o, message.value);
+		observer_command_ended(o, message.value, message.text);
 	else if (r <= 0)
 		/* The launcher was killed. The command lives on, and so does its record. */
 		observer_orphaned(o);
@@ -111,6 +116,7 @@ _Noreturn void sensor_process(const struct sensor_process_options *options, int 
 	settle(&mine, fd);
 	mine.observer.control_fd = fd;
 	mine.observer.control = on_control;
+	mine.observer.beat = beat;
 	mine.observer.context = &fd;
 	mine.observer.recorder.say = say;
 	mine.observer.recorder.context = &fd;

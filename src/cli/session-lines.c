@@ -218,10 +218,12 @@ void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t f
 	struct json j;
 
 	begin(&j, s, "gap", NULL, out);
-	put_text(&j, "lane", name_lane(lane));
+	if (lane < HD_LANE_MAX)
+		put_text(&j, "lane", name_lane(lane));
 	put_text(&j, "from", clock_format(from_ns, text));
 	put_text(&j, "to", clock_format(to_ns, text));
-	put_uint(&j, "count", count);
+	if (count != SESSION_COUNT_UNKNOWN)
+		put_uint(&j, "count", count);
 	json_key(&j, "why");
 	(void)json_bytes(&j, why, strlen(why));
 	json_object_end(&j);

@@ -23,7 +23,12 @@ void session_end_line(const struct session_line *s, const struct recorder_end *e
 /* A process that no fork of the session made. */
 void session_process_line(const struct event *who, enum tracker_origin origin, struct buf *out);
 
-/* count operations of the lane are known to be missing between two times (UTC). */
+#define SESSION_COUNT_UNKNOWN UINT64_MAX
+
+/*
+ * count operations of the lane are known to be missing between two times (UTC). HD_LANE_MAX: no lane in particular;
+ * SESSION_COUNT_UNKNOWN: maybe some, maybe none.
+ */
 void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,
 		      const char *why, struct buf *out);
 

@@ -23,7 +23,8 @@ struct disk {
 	uint64_t events;                          /* committed */
 	uint64_t pending[HD_TYPE_EVENT_MAX + 1];  /* lines in the open batch */
 	uint64_t lost[HD_TYPE_EVENT_MAX + 1];
-	uint64_t retry_ns;                        /* boottime; 0: healthy */
+	uint64_t retry_ns;                        /* boottime; 0: to be tried at once */
+	bool sick;                                /* nothing was committed since something failed */
 	struct err broken;                        /* what failed last */
 	struct block_packer *packer;
 	char path[PATH_MAX];
@@ -220,6 +221,7 @@ static int drop_batch(struct disk *d, struct err *err)
 	d->lines = 0;
 	d->in_batch = false;
 	d->retry_ns = clock_boottime_ns() + RETRY_NS;
+	d->sick = true;
 	*err = d->broken;
 	return -d->broken.code;
 }
@@ -282,13 +284,21 @@ int disk_commit(struct disk *d, struct err *err)
 {
 	uint64_t events = d->events;
 
-	if (!d->in_batch)
-		return 0;
+	if (!d->in_batch) {
+		if (!d->sick || clock_boottime_ns() < d->retry_ns)
+			return 0;
+		/* Nothing to write, but somebody wants to know whether it could be. */
+		d->retry_ns = 0;
+		if (!step(d->begin))
+			return drop_batch_sql(d, err);
+		d->in_batch = true;
+	}
 	for (size_t i = 1; i < ARRAY_SIZE(d->pending); i++)
 		events += d->pending[i];
 	(void)sqlite3_bind_int64(d->count, 1, (int64_t)events);
 	if (!step(d->count) || !step(d->commit))
 		return drop_batch_sql(d, err);
+	d->sick = false;
 	d->events = events;
 	d->lines = 0;
 	d->in_batch = false;
@@ -299,6 +309,11 @@ int disk_commit(struct disk *d, struct err *err)
 uint64_t disk_retry_ns(const struct disk *d)
 {
 	return d->retry_ns;
+}
+
+bool disk_healthy(const struct disk *d)
+{
+	return !d->sick;
 }
 
 const uint64_t *disk_lost(const struct disk *d)

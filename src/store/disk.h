@@ -24,4 +24,5 @@ int disk_end(struct disk *d, const struct store_session *session, struct err *er
 /* When the disk is tried again, CLOCK_BOOTTIME; 0: healthy. */
 uint64_t disk_retry_ns(const struct disk *d);
 /* By type; borrowed. */
+bool disk_healthy(const struct disk *d); /* nothing has failed since the last commit */
 const uint64_t *disk_lost(const struct disk *d);

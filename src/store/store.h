@@ -54,6 +54,8 @@ int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns,
 int store_writer_commit(struct store_writer *w, struct err *err);
 /* The same without the wait: a failure is returned by a later call. */
 int store_writer_commit_soon(struct store_writer *w, struct err *err);
+/* Whether the last try of the disk went well. An unhealthy one is tried again with each commit. */
+bool store_writer_healthy(struct store_writer *w);
 /*
  * Lines given to add that are not and will not be in the store as far as is known (all, after a commit), by type;
  * HD_TYPE_EVENT_MAX + 1 counts, borrowed until the next call.

@@ -29,6 +29,7 @@ struct store_writer {
 	struct disk *disk;
 	/* both */
 	atomic_uint_least64_t retry_ns; /* boottime: until then nothing is taken; 0: healthy */
+	atomic_bool sick;
 	pthread_mutex_t lock;
 	pthread_cond_t work, progress;
 	/* under the lock */
@@ -50,6 +51,7 @@ static void publish(struct store_writer *w, int r, const struct err *err)
 {
 	memcpy(w->disk_lost, disk_lost(w->disk), sizeof(w->disk_lost));
 	atomic_store_explicit(&w->retry_ns, disk_retry_ns(w->disk), memory_order_relaxed);
+	atomic_store_explicit(&w->sick, !disk_healthy(w->disk), memory_order_relaxed);
 	if (r < 0) {
 		w->broken = *err;
 		w->untold = true;
@@ -241,6 +243,11 @@ int store_writer_commit(struct store_writer *w, struct err *err)
 	bool untold = w->untold;
 	(void)pthread_mutex_unlock(&w->lock);
 	return untold ? take_broken(w, err) : 0;
+}
+
+bool store_writer_healthy(struct store_writer *w)
+{
+	return !atomic_load_explicit(&w->sick, memory_order_relaxed);
 }
 
 const uint64_t *store_writer_lost(struct store_writer *w)

@@ -295,6 +295,11 @@ int cgroup_kill(int fd)
 	return found;
 }
 
+int cgroup_freeze(int fd, bool on)
+{
+	return write_at(fd, "cgroup.freeze", on ? "1" : "0");
+}
+
 uint64_t cgroup_memory_peak(int fd)
 {
 	_cleanup_close_ int file = openat(fd, "memory.peak", O_RDONLY | O_CLOEXEC);

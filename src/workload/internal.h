@@ -20,4 +20,5 @@ void cgroup_sweep(void);
 
 int cgroup_count(int fd);
 int cgroup_kill(int fd);
+int cgroup_freeze(int fd, bool on);
 uint64_t cgroup_memory_peak(int fd);

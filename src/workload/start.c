@@ -404,6 +404,11 @@ int workload_kill(struct workload *w)
 	return w->cgroup_fd < 0 ? -EOPNOTSUPP : cgroup_kill(w->cgroup_fd);
 }
 
+int workload_freeze(struct workload *w, bool on)
+{
+	return w->cgroup_fd < 0 ? -EOPNOTSUPP : cgroup_freeze(w->cgroup_fd, on);
+}
+
 uint64_t workload_memory_peak(const struct workload *w)
 {
 	return w->cgroup_fd < 0 ? 0 : cgroup_memory_peak(w->cgroup_fd);

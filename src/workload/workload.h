@@ -62,6 +62,13 @@ const char *workload_program(const struct workload *w); /* what will be executed
 int workload_populated(const struct workload *w);
 /* Kills what is left in it (cgroup.kill, else by pid, twice). Returns how many were found. */
 int workload_kill(struct workload *w);
+/*
+ * Moves a process of ours back into the v2 cgroup that we are in, from wherever somebody has moved it. 0 or negative
+ * errno.
+ */
+int workload_bring_back(pid_t pid);
+/* Stops all of it, or lets it go on. 0 or negative errno (-EOPNOTSUPP: it has no cgroup). */
+int workload_freeze(struct workload *w, bool on);
 /* The most memory the subtree ever held, in bytes; 0 where the v2 hierarchy has no memory controller. */
 uint64_t workload_memory_peak(const struct workload *w);
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the command can do to the sensor, each tried from inside: the sensor survives, or the session shows it."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+from harness import PATIENCE, Case, alive, children, main, name, read_until, state, wait_for
+
+# Python as the hostile command: it finds the sensor as any root process could, and does what its argument says.
+FIND = """
+import os, signal, sys, time, ctypes, pathlib
+def sensor():
+    for p in pathlib.Path('/proc').iterdir():
+        if p.name.isdigit():
+            try:
+                if (p / 'comm').read_text() == 'heddle-sensor\\n' and (p / 'stat').read_text().split()[3] == str(os.getppid()):
+                    return int(p.name)
+            except OSError:
+                pass
+    sys.exit('no sensor found')
+S = sensor()
+libc = ctypes.CDLL(None, use_errno=True)
+"""
+
+
+class Blind(Case):
+    def attack(self, script, *options, **more):
+        """Starts the hostile command; its sensor's pid is on the first line of standard output."""
+        code = FIND + "print(S, flush=True)\n" + script
+        self.json_file = self.dir / "out.json"
+        process = self.start_heddle("run", "--quiet", "--json", self.json_file, *options, "--",
+                                    sys.executable, "-c", code, **more)
+        line = process.stdout.readline()
+        self.assertTrue(line, process.stderr.read() if not line else "")
+        return process, int(line)
+
+    def finish(self, process):
+        """Exit code and what was said."""
+        code = process.wait(PATIENCE)
+        return code, process.stderr.read()
+
+    def gaps(self, word):
+        return [line for line in self.lines(self.json_file) if line["type"] == "gap" and word in line["why"]]
+
+    def touched(self, path):
+        """The record has an event of this path."""
+        return [line for line in self.lines(self.json_file) if line.get("path") == str(path)]
+
+    def sessions(self):
+        done = self.run_heddle("sessions", "--format", "json")
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+class Signals(Blind):
+    def test_terminal_signals(self):
+        """What a terminal or a shell sends ends the session in order and says so; nothing goes on unobserved."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            process, _ = self.attack(f"os.kill(S, {int(number)}); time.sleep(1000)")
+            code, said = self.finish(process)
+            self.assertEqual(code, 125, said)
+            self.assert_one_line(said, "ended before the command", "killed")
+            self.assertIn("why", self.lines(self.json_file)[-2])
+
+    def test_ignored_signals(self):
+        """Signals that would end another process (USR1, ALRM, QUIT, PIPE, ...) don't end this one."""
+        script = "for n in (1, 2):\n for s in ('USR1', 'USR2', 'ALRM', 'QUIT', 'PIPE', 'VTALRM', 'PROF', 'IO', 'XCPU'):\n" \
+                 "  os.kill(S, getattr(signal, 'SIG' + s))\n" \
+                 f"open('{self.dir}/after', 'w')"
+        process, _ = self.attack(script)
+        self.assertEqual(self.finish(process), (0, b""))
+        self.assertTrue(self.touched(self.dir / "after"))
+
+    def test_kill(self):
+        process, _ = self.attack("os.kill(S, 9); time.sleep(1000)")
+        code, said = self.finish(process)
+        self.assertEqual(code, 125, said)
+        self.assert_one_line(said, "the sensor was killed (SIGKILL)", "the command was killed")
+
+    def test_stop(self):
+        """A stopped sensor is told to go on at once; that it stood still is said."""
+        process, sensor = self.attack(f"os.kill(S, signal.SIGSTOP); time.sleep(2); open('{self.dir}/after', 'w')")
+        code, said = self.finish(process)
+        self.assertEqual(code, 0, said)
+        self.assert_one_line(said, "the sensor was stopped", "told to go on")
+        self.assertTrue(self.touched(self.dir / "after"))
+        self.assertFalse(alive(sensor) and state(sensor) == "T")
+
+    def test_stopped_again_and_again(self):
+        """It keeps running between the stops, and stderr is not flooded."""
+        script = "end = time.monotonic() + 6\n" \
+                 "while time.monotonic() < end:\n os.kill(S, signal.SIGSTOP)\n time.sleep(0.01)\n" \
+                 f"open('{self.dir}/after', 'w')"
+        process, _ = self.attack(script)
+        code, said = self.finish(process)
+        self.assertEqual(code, 0, said)
+        self.assertLessEqual(said.count(b"\n"), 3, said)
+        self.assertTrue(self.touched(self.dir / "after"))
+
+    def test_stop_fail_closed(self):
+        """With --fail-closed the command does nothing while the sensor is stopped."""
+        process, _ = self.attack(f"os.kill(S, signal.SIGSTOP); time.sleep(1); open('{self.dir}/after', 'w')", "--fail-closed")
+        code, said = self.finish(process)
+        self.assertEqual(code, 0, said)
+        self.assertIn(b"the command is stopped until it can be recorded", said)
+        self.assertIn(b"the command goes on", said)
+        self.assertTrue(self.touched(self.dir / "after"))
+
+    def test_launcher_killed_fail_closed(self):
+        """Nobody is left to watch the sensor, so the sensor ends the command; the session says why."""
+        process, _ = self.attack("print(os.getpid(), flush=True); os.kill(os.getppid(), 9); time.sleep(1000)", "--fail-closed")
+        pid = int(process.stdout.readline())
+        process.wait(PATIENCE)
+        wait_for("the command's death", lambda: not alive(pid))
+        wait_for("the ledger line", lambda: b'"type":"ledger"' in self.json_file.read_bytes())
+        self.assertIn("heddle was killed", self.lines(self.json_file)[-2]["why"])
+
+
+class Tracing(Blind):
+    """ptrace and its like on the sensor by a command that is root."""
+
+    def test_attach(self):
+        """A tracer holds the sensor: after a while that is its end, and the command's."""
+        process, sensor = self.attack("print(libc.ptrace(16, S, 0, 0), flush=True); os.waitpid(S, 0x40000000); time.sleep(1000)")
+        self.assertEqual(process.stdout.readline(), b"0\n")
+        code, said = self.finish(process)
+        self.assertEqual(code, 125, said)
+        self.assertIn(b"the sensor is being traced", said)
+        self.assertIn(b"the command was killed", said)
+        self.assertFalse(alive(sensor))
+
+
+class Fails(Blind):
+    """--fail-closed when it is the record that fails, not the sensor."""
+
+    def small_home(self, size):
+        home = self.dir / "home"
+        home.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", home], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", home], check=True)
+        return home
+
+    def test_full_disk_for_good(self):
+        home = self.small_home("256k")
+        script = f"f = open('{home}/fill', 'wb', 0)\n" \
+                 "try:\n while True: f.write(bytes(4096))\nexcept OSError: pass\n" \
+                 f"while True:\n open('{self.dir}/after', 'w').close()\n time.sleep(0.01)"
+        process, _ = self.attack(script, "--fail-closed")
+        code, said = self.finish(process)
+        self.assertEqual(code, 125, said)
+        self.assertIn(b"the command is stopped until it can be recorded (--fail-closed)", said)
+        self.assertIn(b"the command was killed (--fail-closed)", said)
+        self.assertIn("not recorded", self.lines(self.json_file)[-2]["why"])
+
+    def test_full_disk_for_a_while(self):
+        """Room again: the command goes on, and the loss is in the ledger and in a gap."""
+        home = self.small_home("256k")
+        script = f"f = open('{home}/fill', 'wb', 0)\n" \
+                 "try:\n while True: f.write(bytes(4096))\nexcept OSError: pass\n" \
+                 f"end = time.monotonic() + 3\n" \
+                 f"while time.monotonic() < end:\n open('{self.dir}/after', 'w').close()\n time.sleep(0.01)\n" \
+                 f"print('done', flush=True)"
+        process, _ = self.attack(script, "--fail-closed")
+        said = read_until(process.stderr.fileno(), b"(--fail-closed)\n")
+        (home / "fill").unlink()
+        said = read_until(process.stderr.fileno(), b"goes on", said)
+        self.assertEqual(process.stdout.readline(), b"done\n")
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertTrue(self.gaps("No space"))
+
+
+if __name__ == "__main__":
+    main()
