@@ -30,6 +30,7 @@ struct canary_run {
 	int pid_fd;
 	uint32_t pid;
 	int gate; /* our end: the canary waits until it is closed or written to */
+	struct err no_canary; /* code 0: there is one. No place for it, or no process: then nothing can be tried */
 };
 
 /* The child is born in the scratch cgroup: moving it there would take as long as all the rest. */
@@ -76,8 +77,10 @@ static int start(struct canary_run *c, struct err *err)
 	if (!cgroup) {
 		*c->scratch.cgroup = '\0';
 		r = spawn(c, false);
-		if (r < 0)
-			return err_errno(err, -r, "can't start the canary");
+		if (r < 0) {
+			(void)err_errno(&c->no_canary, -r, "no canary can be started");
+			return 0;
+		}
 	}
 	return sensor_follow(c->sensor, cgroup, cgroup ? NULL : &c->pid, cgroup ? 0 : 1, err);
 }
@@ -134,7 +137,7 @@ static int sing(struct canary_run *c, struct err *err)
 	canary_begin(&c->judge, hooks, n, c->board);
 	c->pid_fd = c->gate = -1;
 	r = start(c, err);
-	if (r >= 0) {
+	if (r >= 0 && !c->no_canary.code) {
 		(void)!write(c->gate, "", 1);
 		r = watch(c);
 		if (r < 0)
@@ -191,6 +194,28 @@ static int keep(struct sensor *s, const struct canary_judge *j, struct err *err)
 	return 0;
 }
 
+static int try(struct canary_run *c, const char *cgroup2_mount, struct err *err)
+{
+	int r = 0;
+
+	if (canary_scratch_make(cgroup2_mount, &c->scratch, &c->no_canary) < 0) {
+		const struct sensor_hook *hooks;
+		size_t n = c->sensor->backend->hooks(c->sensor->self, &hooks);
+
+		canary_begin(&c->judge, hooks, n, c->board);
+		(void)canary_end(&c->judge);
+	}
+	for (unsigned i = 0; r >= 0 && !c->no_canary.code && i < ATTEMPTS; i++) {
+		r = sing(c, err);
+		if (!count(&c->judge, NULL, SENSOR_SILENT))
+			break;
+	}
+	/* No reason to refuse a session: nothing is known to be silent. */
+	for (size_t i = 0; c->no_canary.code && i < c->judge.rows_n; i++)
+		(void)snprintf(c->judge.rows[i].why, sizeof(c->judge.rows[i].why), "%.95s", c->no_canary.text);
+	return r;
+}
+
 int sensor_canaries(struct sensor *s, struct err *err)
 {
 	struct canary_run c = { .sensor = s, .pid_fd = -1, .gate = -1 };
@@ -202,12 +227,7 @@ int sensor_canaries(struct sensor *s, struct err *err)
 	c.board = mmap(NULL, sizeof(*c.board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (c.board == MAP_FAILED)
 		return err_errno(err, errno, "can't start the canary");
-	r = canary_scratch_make(system_cgroup2_mount(mount, sizeof(mount)) ? mount : NULL, &c.scratch, err);
-	for (unsigned i = 0; r >= 0 && i < ATTEMPTS; i++) {
-		r = sing(&c, err);
-		if (!count(&c.judge, NULL, SENSOR_SILENT))
-			break;
-	}
+	r = try(&c, system_cgroup2_mount(mount, sizeof(mount)) ? mount : NULL, err);
 	canary_scratch_remove(&c.scratch);
 	(void)munmap(c.board, sizeof(*c.board));
 	return r < 0 ? r : keep(s, &c.judge, err);

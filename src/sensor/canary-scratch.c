@@ -25,7 +25,7 @@ static int make_directory(struct canary_scratch *s, struct err *err)
 			return 0;
 	}
 	*s->directory = '\0';
-	return err_errno(err, errno, "no place for the canaries: /run, /dev/shm, /tmp and /var/tmp can't be written");
+	return err_errno(err, errno, "no canary: /run, /dev/shm, /tmp, /var/tmp can't be written");
 }
 
 /*

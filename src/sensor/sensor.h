@@ -75,8 +75,8 @@ struct sensor_canary {
 /*
  * Has each attached hook fire once, harmlessly, by a child of the caller in a scratch workload that is removed again,
  * and marks those that do not answer in sensor_hooks. To be called before sensor_follow, of which it leaves no trace:
- * counts and sequences start anew. Some milliseconds. Errors, with text: a required hook answers nothing at all, or
- * there is no place for the acts.
+ * counts and sequences start anew. Some milliseconds. Where there is no place for the acts they are untried. Errors,
+ * with text: a required hook answers nothing at all, or the kernel fails us.
  */
 int sensor_canaries(struct sensor *s, struct err *err);
 

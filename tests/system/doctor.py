@@ -158,6 +158,19 @@ class Doctor(Case):
         self.assertGreater(found["untried"] + found["not_attached"], 0, found)
         self.assertEqual(found["silent"], 0, found)
 
+    def test_no_place_for_canaries(self):
+        """Read-only all over: nothing is proved then, and a session begins all the same."""
+        script = "for d in /run /dev/shm /tmp /var/tmp; do mount --bind $d $d && mount -o remount,ro,bind $d; done;"
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", f"{script} exec {HEDDLE} doctor --format json"],
+                              capture_output=True, env=self.env, timeout=PATIENCE, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        found = json.loads(done.stdout)
+        self.assertTrue(found["observes"])
+        for hook in found["hooks"]:
+            if hook["attached"]:
+                self.assertFalse(hook["answers"], hook)
+                self.assertIn("could not be tried", hook["why_silent"])
+
     def test_port_53_is_taken(self):
         """The canary has its DNS in a network of its own then. In one of the test's own, so that nobody is disturbed."""
         script = ("import fcntl, os, socket, struct, sys\n"
