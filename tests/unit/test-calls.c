@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every system call that there is is either watched or stands in docs/tiers.md with why not; in each ABI alike. */
+/*
+ * Every system call that there is is either watched or stands in docs/tiers.md with why not; in each ABI alike. And
+ * what the sensor says it can't see is what that page says.
+ */
 #include "test.h"
 
 #include <linux/types.h>
@@ -42,16 +45,24 @@ static bool is_watched(unsigned number)
 	return call_class[number & NR_NONE] != CLASS_NONE || (name && is_hooked(name));
 }
 
-/* The part of docs/tiers.md that lists what is not watched; to be freed. */
-static char *unwatched_section(void)
+/* docs/tiers.md; to be freed. */
+static char *tiers_page(void)
 {
-	char *page = calloc(1, PAGE_BYTES), *from, *to;
+	char *page = calloc(1, PAGE_BYTES);
 	FILE *f = fopen("docs/tiers.md", "re");
 
 	assert_non_null(page);
 	assert_non_null(f);
 	assert_in_range(fread(page, 1, PAGE_BYTES - 1, f), 1000, PAGE_BYTES - 2);
 	(void)fclose(f);
+	return page;
+}
+
+/* The part that lists what is not watched; to be freed. */
+static char *unwatched_section(void)
+{
+	char *page = tiers_page(), *from, *to;
+
 	from = strstr(page, "\n## Calls that are not watched\n");
 	assert_non_null(from);
 	to = strstr(from + 4, "\n## ");
@@ -250,6 +261,73 @@ static void socketcall_subcalls(void **state)
 		assert_int_equal(socketcall_number[wanted[i].sub], wanted[i].number);
 }
 
+/* ---- what stays unseen ---- */
+
+static enum sensor_tier fake_tier(void *self)
+{
+	return *(enum sensor_tier *)self;
+}
+
+static void fake_free(void *self)
+{
+}
+
+static const struct sensor_backend fake_backend = { .tier = fake_tier, .free = fake_free };
+
+/* Line breaks and indents as one space each. */
+static void unwrap(char *text)
+{
+	char *to = text;
+
+	for (char *p = text; *p; p++) {
+		if (*p == '\n' || *p == ' ')
+			*p = ' ';
+		if (*p != ' ' || (to > text && to[-1] != ' '))
+			*to++ = *p;
+	}
+	*to = '\0';
+}
+
+/* Each sentence stands in bold in the tier's part of the page, and the page has no other. */
+static unsigned blind_in(enum sensor_tier tier, const char *page)
+{
+	struct err err = { 0 };
+	struct sensor *s = NULL;
+	unsigned n = 0;
+
+	assert_int_equal(sensor_of_backend(&fake_backend, &tier, &s, &err), 0);
+	for (const char *const *blind = sensor_blind(s); blind[n]; n++) {
+		char bold[512];
+
+		(void)snprintf(bold, sizeof(bold), "- **%s**", blind[n]);
+		if (!strstr(page, bold))
+			fail_msg("docs/tiers.md does not say: %s", blind[n]);
+	}
+	sensor_free(s);
+	return n;
+}
+
+static void blind_spots_are_the_pages(void **state)
+{
+	char *page = tiers_page(), *from, *to, *also;
+	unsigned both = 0, tracepoint = 0;
+
+	from = strstr(page, "\n## What each tier can't see\n");
+	assert_non_null(from);
+	to = strstr(from + 4, "\n## ");
+	assert_non_null(to);
+	*to = '\0';
+	unwrap(from);
+	also = strstr(from, "In the tracepoint tier also:");
+	assert_non_null(also);
+	for (const char *at = from; (at = strstr(at, "- **")); at++)
+		*(at < also ? &both : &tracepoint) += 1;
+	assert_int_equal(blind_in(SENSOR_TIER_TRACEPOINT, from), both + tracepoint);
+	*also = '\0';
+	assert_int_equal(blind_in(SENSOR_TIER_LSM, from), both);
+	free(page);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +338,7 @@ int main(void)
 		cmocka_unit_test(forms),
 		cmocka_unit_test(x32_calls_have_their_twins_class),
 		cmocka_unit_test(socketcall_subcalls),
+		cmocka_unit_test(blind_spots_are_the_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
