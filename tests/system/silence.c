@@ -27,6 +27,7 @@ static const struct {
 	{ "on_sys_exit", "tp_btf/sys_exit", true },
 	{ "on_newtask", "tp_btf/task_newtask", true },
 	{ "on_exec", "tp_btf/sched_process_exec", true },
+	{ "on_rename", "tp_btf/task_rename", false },
 	{ "on_exit", "tp_btf/sched_process_exit", true },
 	{ "on_state", "tp_btf/inet_sock_set_state", false },
 	{ "on_attach", "tp_btf/cgroup_attach_task", false },
@@ -116,6 +117,8 @@ static bool leans_on(const struct sensor_canary *row, const char *hook, const ch
 
 	if (!strcmp(row->hook, "cgroup/sock_create"))
 		return !strcmp(hook, "cgroup_skb/ingress");
+	if (!strcmp(row->hook, "tp_btf/task_rename"))
+		return !strcmp(hook, "tp_btf/sched_process_exec");
 	if (!strcmp(row->hook, "tp_btf/inet_sock_set_state"))
 		return all || (part && !strcmp(part, "connect"));
 	/* A close tells of what was written. */
