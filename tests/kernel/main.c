@@ -17,7 +17,8 @@
 	X(metadata)                                                                                                    \
 	X(socket)                                                                                                      \
 	X(connect)                                                                                                     \
-	X(dns) X(privilege) X(memory) X(escape) X(container) X(scope) X(via) X(hostile) X(race) X(flood) X(attach)
+	X(dns)                                                                                                         \
+	X(privilege) X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(flood) X(attach)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
