@@ -24,6 +24,7 @@ struct disk {
 	uint64_t pending[HD_TYPE_EVENT_MAX + 1];  /* lines in the open batch */
 	uint64_t lost[HD_TYPE_EVENT_MAX + 1];
 	uint64_t retry_ns;                        /* boottime; 0: to be tried at once */
+	sqlite3_int64 size;                       /* of the file, the most that it had: it never shrinks by itself */
 	bool sick;                                /* nothing was committed since something failed */
 	struct err broken;                        /* what failed last */
 	struct block_packer *packer;
@@ -280,10 +281,35 @@ int disk_put(struct disk *d, struct block *b, struct err *err)
 	return d->lines >= BATCH_LINES ? disk_commit(d, err) : 0;
 }
 
+/* What is written to a file without a name, or behind a file that was cut, is in no session that can be read. */
+static bool taken_away(struct disk *d, struct err *err)
+{
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+	int moved = 0;
+
+	(void)sqlite3_file_control(d->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	if (moved) {
+		(void)err_set(err, ENOENT, "%s was deleted or moved away while the session runs", d->path);
+		return true;
+	}
+	if (sqlite3_file_control(d->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) != SQLITE_OK || !file ||
+	    !file->pMethods || file->pMethods->xFileSize(file, &size) != SQLITE_OK)
+		return false;
+	if (size < d->size) {
+		(void)err_set(err, EUCLEAN, "%s was cut by somebody else while the session runs", d->path);
+		return true;
+	}
+	d->size = size;
+	return false;
+}
+
 int disk_commit(struct disk *d, struct err *err)
 {
 	uint64_t events = d->events;
 
+	if (taken_away(d, &d->broken))
+		return drop_batch(d, err);
 	if (!d->in_batch) {
 		if (!d->sick || clock_boottime_ns() < d->retry_ns)
 			return 0;

@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command can do to the sensor, each tried from inside: the sensor survives, or the session shows it."""
-import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
-import time
 
-from harness import PATIENCE, Case, alive, children, main, name, read_until, state, wait_for
+from harness import PATIENCE, Case, alive, main, read_until, state, wait_for
 
 # Python as the hostile command: it finds the sensor as any root process could, and does what its argument says.
 FIND = """
@@ -49,10 +47,6 @@ class Blind(Case):
     def touched(self, path):
         """The record has an event of this path."""
         return [line for line in self.lines(self.json_file) if line.get("path") == str(path)]
-
-    def sessions(self):
-        done = self.run_heddle("sessions", "--format", "json")
-        return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 class Signals(Blind):
@@ -131,6 +125,61 @@ class Tracing(Blind):
         self.assertIn(b"the sensor is being traced", said)
         self.assertIn(b"the command was killed", said)
         self.assertFalse(alive(sensor))
+
+
+class Store(Blind):
+    """The session's file, attacked by a command that is root."""
+
+    def attacked(self, act, *options):
+        script = f"db = next(pathlib.Path('{self.dir}/home/sessions').glob('*.db')); time.sleep(1.5)\n{act}\n" \
+                 f"end = time.monotonic() + 3\n" \
+                 f"while time.monotonic() < end:\n open('{self.dir}/after', 'w').close()\n time.sleep(0.05)\n"
+        process, _ = self.attack(script, *options)
+        return self.finish(process)
+
+    def test_deleted(self):
+        code, said = self.attacked("db.unlink()")
+        self.assertEqual(code, 0, said)
+        self.assertIn(b"was deleted or moved away", said)
+        self.assertTrue(self.gaps("was deleted or moved away"))
+        self.assertGreater(self.lines(self.json_file)[-1]["lost"], 0)
+
+    def test_directory_renamed(self):
+        code, said = self.attacked("db.parent.rename(str(db.parent) + '.gone')")
+        self.assertEqual(code, 0, said)
+        self.assertTrue(self.gaps("was deleted or moved away"))
+
+    def test_truncated(self):
+        code, said = self.attacked("os.truncate(db, 0)")
+        self.assertEqual(code, 0, said)
+        self.assertIn(b"was cut", said)
+        self.assertTrue(self.gaps("was cut"))
+
+    def test_deleted_fail_closed(self):
+        code, said = self.attacked("db.unlink(); time.sleep(1000)", "--fail-closed")
+        self.assertEqual(code, 125, said)
+        self.assertIn(b"was deleted or moved away", said)
+        self.assertIn(b"killed (--fail-closed)", said)
+        self.assertIn("not recorded", self.lines(self.json_file)[-2]["why"])
+
+
+class Pins(Blind):
+    def test_there_are_none(self):
+        """Nothing in a BPF file system could be removed: the sensor's descriptors alone hold its programs."""
+        pins = self.dir / "pins"
+        pins.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "none", pins], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", pins], check=True)
+        places = [pins, pathlib.Path("/sys/fs/bpf")]
+        before = sorted(pins.rglob("*"))  # the kernel's own
+        process, sensor = self.attack("sys.stdin.readline()", stdin=subprocess.PIPE)
+        found = [p for place in places if place.is_dir() for p in place.rglob("*") if "heddle" in p.name.lower()]
+        mounts = pathlib.Path(f"/proc/{sensor}/mountinfo").read_text()
+        self.assertEqual(found, [])
+        self.assertEqual(sorted(pins.rglob("*")), before)
+        self.assertEqual(mounts.count(" - bpf "), pathlib.Path("/proc/self/mountinfo").read_text().count(" - bpf "))
+        process.communicate(b"go\n", PATIENCE)
+        self.assertEqual(process.returncode, 0)
 
 
 class Fails(Blind):
