@@ -339,15 +339,19 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	h->lane = lane;
 	if (lane == HD_LANE_CRITICAL) {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
-		/* How full the lane is changes little from frame to frame: one look in eight. */
-		if (wakes_now(type) ||
-		    (!(h->lane_sequence & 7) && bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical))
+		/*
+		 * How full the lane is changes little from frame to frame: one look in sixteen. 0 would wake only a
+		 * reader that has read all before this frame, which is what one in a flood never has.
+		 */
+		if (!(h->lane_sequence & 15) && bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical)
+			flags = BPF_RB_FORCE_WAKEUP;
+		else if (wakes_now(type))
 			flags = 0;
 		r = bpf_ringbuf_output(&critical, s->frame, size, flags);
 	} else {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_BULK], 1) + 1;
-		if (!(h->lane_sequence & 7) && bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
-			flags = 0;
+		if (!(h->lane_sequence & 15) && bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
+			flags = BPF_RB_FORCE_WAKEUP;
 		r = bpf_ringbuf_output(&bulk, s->frame, size, flags);
 	}
 	if (r) {

@@ -113,6 +113,12 @@ int cmd_attach(int argc, char **argv)
 		return cli_usage_error("attach", "takes no operand, got '%s'", argv[parser.next]);
 	if (!args.kind)
 		return cli_usage_error("attach", "no target given: --pid, --cgroup or --container");
+	/* Who is attached to was there before us: it is slowed on request only, and by its cgroup. */
+	if (args.observe.flood == FLOOD_DEFAULT)
+		args.observe.flood = FLOOD_LOSE;
+	if (args.observe.flood != FLOOD_LOSE && args.kind == OPT_PID)
+		return cli_usage_error("attach", "--flood %s needs --cgroup or --container: a process alone has no "
+						 "cgroup to freeze", flood_policy_name(args.observe.flood));
 	code = find_target(&args, &target);
 	if (code == 0)
 		code = observe_prepare(&args.observe, &setup);

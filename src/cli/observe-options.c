@@ -68,6 +68,10 @@ int observe_option(struct observe_args *args, const char *command, int id, const
 		return tier(args, command, value);
 	case OBSERVE_DNS_PORT:
 		return dns_port(args, command, value);
+	case OBSERVE_FLOOD:
+		if (flood_policy_parse(value, &args->flood) < 0)
+			return cli_usage_error(command, "--flood is 'slow', 'slow-all' or 'lose', not '%s'", value);
+		return 0;
 	case OBSERVE_RECORD:
 		args->record = value;
 		return 0;
@@ -112,6 +116,7 @@ int observe_prepare(const struct observe_args *args, struct observe_setup *ret)
 	find_user(ret->user, sizeof(ret->user));
 	ret->options = (struct observer_options){
 		.sensor = args->sensor,
+		.flood = args->flood,
 		.record_fd = ret->record_fd,
 		.control_fd = -1,
 		.recorder = {

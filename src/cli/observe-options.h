@@ -18,6 +18,7 @@ enum {
 	OBSERVE_DNS_PORT,
 	OBSERVE_RECORD,
 	OBSERVE_LIVE,
+	OBSERVE_FLOOD,
 	OBSERVE_OWN,
 };
 
@@ -31,6 +32,7 @@ enum {
 	{ OBSERVE_TIER, "tier", "NAME", "use this tier of hooks (lsm, tracepoint) or fail" }, \
 	{ OBSERVE_CRITICAL, "critical-bytes", "SIZE", "size of the critical lane; a power of two (1M)" }, \
 	{ OBSERVE_BULK, "bulk-bytes", "SIZE", "size of the bulk lane; a power of two (8M)" }, \
+	{ OBSERVE_FLOOD, "flood", "POLICY", "where events come too fast: slow (the workload), slow-all, lose" }, \
 	{ OBSERVE_RECORD, "record", "FILE", "write the raw lanes to FILE, for a replay" }
 /* clang-format on */
 
@@ -38,6 +40,7 @@ struct observe_args {
 	const char *json, *record;
 	bool quiet, no_store, live;
 	struct sensor_options sensor;
+	enum flood_policy flood;
 	size_t dns_ports_n;
 };
 

@@ -27,6 +27,7 @@ struct observer {
 	struct recorder *recorder;
 	struct recording *recording;
 	struct workload *workload; /* a handle on the cgroup; NULL: none */
+	struct throttle *throttle; /* NULL: nobody is slowed */
 	int signal_fd;
 	bool command;              /* somebody will tell of the command's end */
 	bool at_end;               /* of a replay */
@@ -78,6 +79,7 @@ void observer_free(struct observer *o)
 {
 	if (!o)
 		return;
+	throttle_stop(o->throttle, &o->end.slowed);
 	recorder_free(o->recorder);
 	recording_free(o->recording);
 	workload_free(o->workload);
@@ -97,8 +99,13 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 		if (r < 0)
 			return r;
 	}
+	/* Who has no cgroup, or one that can't be frozen, is not slowed, and the start line says so. */
+	if (o->options.flood == FLOOD_LOSE || !o->workload ||
+	    throttle_start(o->options.flood, o->sensor, o->workload, &o->throttle) < 0)
+		o->options.flood = FLOOD_LOSE;
 	options.sensor = o->sensor;
 	options.recording = o->recording;
+	options.flood = flood_policy_name(o->options.flood);
 	options.cgroup = cgroup;
 	r = recorder_open(&options, &o->recorder, err);
 	if (r < 0)
@@ -273,6 +280,7 @@ int observer_run(struct observer *o)
 		r = sensor_flush(o->sensor, true);
 	if (r >= 0)
 		r = drain(o, INT64_MAX / 2);
+	throttle_stop(TAKE_PTR(o->throttle), &o->end.slowed);
 	o->end.memory_peak_bytes = o->workload ? workload_memory_peak(o->workload) : 0;
 	if (r < 0)
 		o->end.why = strerror(-r);

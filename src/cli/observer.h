@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "cli/recorder.h"
+#include "cli/throttle.h"
 #include "sensor/sensor.h"
 
 struct observer;
@@ -19,6 +20,7 @@ struct observer_options {
 	bool kill_rest;
 	bool fail_closed;                 /* what nobody watches any more is killed */
 	void (*beat)(void *context, const char *why); /* a sign of life; why: what can't be recorded. NULL: none */
+	enum flood_policy flood;          /* what to do where a lane fills; not FLOOD_DEFAULT */
 	/*
 	 * Someone else's word: when control_fd is readable, control is called; it may call observer_command_ended and
 	 * observer_orphaned. A negative return ends the session. -1: none.

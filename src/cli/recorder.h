@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "cli/living.h"
 #include "sensor/recording.h"
+#include "cli/throttle.h"
 #include "sensor/sensor.h"
 
 struct recorder;
@@ -23,6 +24,7 @@ struct recorder_options {
 	const char *target;          /* attached to what, in words; NULL: none */
 	const char *directory, *user;
 	const char *cgroup;          /* of the workload; NULL: none */
+	const char *flood;           /* the policy in force, by name; NULL: none */
 	const char *heddle_version;
 	const uint16_t *dns_ports;   /* besides 53; 0 ends */
 	struct sensor *sensor;       /* borrowed for the recorder's life */
@@ -36,6 +38,7 @@ struct recorder_end {
 	uint64_t left_running;       /* processes left behind */
 	uint64_t killed;             /* processes ended by --kill-rest */
 	uint64_t memory_peak_bytes;  /* 0: unknown */
+	struct throttle_stats slowed;
 	const char *why;             /* an early end, in words; NULL: none */
 };
 

@@ -126,6 +126,7 @@ static void put_end(struct page *p, const struct line *end)
 	const struct store_session *s = &p->r->session;
 	struct bytes signal = line_text(end, "signal"), why = line_text(end, "why");
 	enum term_style style = TERM_PLAIN;
+	char held[DESCRIBE_DURATION_MAX];
 
 	if (s->state == STORE_RUNNING) {
 		buf_adds(&text, "still running");
@@ -147,6 +148,9 @@ static void put_end(struct page *p, const struct line *end)
 		page_count(&text, line_uint(end, "left_running"), "process", "processes");
 		buf_adds(&text, " left running");
 	}
+	if (line_uint(end, "slowed"))
+		buf_addf(&text, "; held up for %s in all, since it made events too fast",
+			 describe_duration((int64_t)line_uint(end, "slowed_ns"), held));
 	if (bytes_set(why))
 		buf_addf(&text, "; %s", why.data);
 	row(p, s->state == STORE_RUNNING ? "state" : "ended", style, text.failed ? "?" : text.data);

@@ -121,6 +121,8 @@ int cmd_run(int argc, char **argv)
 	setup.options.linger_ns = args.linger_ns;
 	setup.options.kill_rest = args.kill_rest;
 	setup.options.fail_closed = args.launcher.policy == WATCH_FAIL_CLOSED;
+	if (setup.options.flood == FLOOD_DEFAULT)
+		setup.options.flood = FLOOD_SLOW;
 	setup.options.recorder.command = args.launcher.workload.argv;
 	if (args.launcher.workload.user)
 		setup.options.recorder.user = args.launcher.workload.user;

@@ -124,6 +124,7 @@ void session_start_line(const struct session_line *s, const struct recorder_opti
 	if (put_bytes(&j, "cgroup", o->cgroup))
 		escaped[escaped_n++] = "cgroup";
 	put_text(&j, "user", o->user);
+	put_text(&j, "flood", o->flood);
 	if (uname(&host) == 0) {
 		put_text(&j, "host", host.nodename);
 		put_text(&j, "kernel", host.release);
@@ -163,6 +164,11 @@ void session_end_line(const struct session_line *s, const struct recorder_end *e
 		put_uint(&j, "killed", end->killed);
 	if (end->memory_peak_bytes)
 		put_uint(&j, "memory_peak_bytes", end->memory_peak_bytes);
+	if (end->slowed.times) {
+		put_uint(&j, "slowed", end->slowed.times);
+		put_uint(&j, "slowed_ns", end->slowed.total_ns);
+		put_uint(&j, "slowed_longest_ns", end->slowed.longest_ns);
+	}
 	put_text(&j, "why", end->why);
 	json_key(&j, "traffic");
 	tracker_write_traffic(tracker, &j);

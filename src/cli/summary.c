@@ -153,6 +153,18 @@ static void ledger(const struct summary *s, struct buf *out)
 	buf_addf(out, "%s\n", term_off(s->color));
 }
 
+static void slowed(const struct recorder_end *end, struct buf *out)
+{
+	uint64_t ms = end->slowed.total_ns / 1000000;
+
+	if (end->slowed.times == 0)
+		return;
+	key(out, "slowed");
+	buf_addf(out, "%llu time%s, %llu.%03llu s in all: it made events faster than they could be recorded\n",
+		 (unsigned long long)end->slowed.times, plural(end->slowed.times), (unsigned long long)(ms / 1000),
+		 (unsigned long long)(ms % 1000));
+}
+
 void summary_write(const struct summary *s, struct buf *out)
 {
 	head(s, out);
@@ -162,6 +174,7 @@ void summary_write(const struct summary *s, struct buf *out)
 	processes(s, out);
 	files(s->counts, out);
 	hosts(s->counts, out);
+	slowed(s->end, out);
 	ledger(s, out);
 	if (s->stored) {
 		key(out, "more");

@@ -29,6 +29,7 @@ struct bpf_backend {
 	struct heddle_bpf *skeleton;
 	struct ring rings[HD_LANE_MAX];
 	int epoll_fd;
+	int alarm_fd; /* the same lanes, told by edge */
 	int cgroup_root_fd;
 	unsigned slots; /* of the kernel side, over all CPUs */
 	enum sensor_tier tier;
@@ -283,7 +284,8 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	ro->cfg_self_tgid = (__u32)getpid();
 	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
 	ro->cfg_wake_critical = critical / 8;
-	ro->cfg_wake_bulk = bulk / 8;
+	/* The bulk lane of a busy workload is often fuller than the other may be; its reader looks by itself. */
+	ro->cfg_wake_bulk = bulk / 2;
 	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
@@ -341,16 +343,19 @@ static int map_lanes(struct bpf_backend *b, struct err *err)
 	int r;
 
 	b->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (b->epoll_fd < 0)
+	b->alarm_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (b->epoll_fd < 0 || b->alarm_fd < 0)
 		return err_errno(err, errno, "can't wait for events");
 	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++) {
 		struct epoll_event event = { .events = EPOLLIN, .data.u32 = lane };
+		struct epoll_event edge = { .events = EPOLLIN | EPOLLET, .data.u32 = lane };
 		int fd = bpf_map__fd(maps[lane]);
 
 		r = ring_map(&b->rings[lane], fd, bpf_map__max_entries(maps[lane]));
 		if (r < 0)
 			return err_errno(err, -r, "can't map the %s lane", lane ? "bulk" : "critical");
-		if (epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event))
+		if (epoll_ctl(b->epoll_fd, EPOLL_CTL_ADD, fd, &event) ||
+		    epoll_ctl(b->alarm_fd, EPOLL_CTL_ADD, fd, &edge))
 			return err_errno(err, errno, "can't wait for events");
 	}
 	return 0;
@@ -369,6 +374,8 @@ static void backend_free(void *self)
 		ring_unmap(&b->rings[lane]);
 	if (b->epoll_fd >= 0)
 		(void)close(b->epoll_fd);
+	if (b->alarm_fd >= 0)
+		(void)close(b->alarm_fd);
 	if (b->cgroup_root_fd >= 0)
 		(void)close(b->cgroup_root_fd);
 	heddle_bpf__destroy(b->skeleton);
@@ -600,6 +607,18 @@ static int backend_fd(void *self)
 	return ((struct bpf_backend *)self)->epoll_fd;
 }
 
+static int backend_alarm_fd(void *self)
+{
+	return ((struct bpf_backend *)self)->alarm_fd;
+}
+
+static unsigned backend_fill(void *self, enum hd_lane lane)
+{
+	const struct ring *r = &((struct bpf_backend *)self)->rings[lane];
+
+	return (unsigned)(ring_taken(r) * 1000 / r->bytes);
+}
+
 static int backend_flush(void *self, bool all)
 {
 	struct bpf_backend *b = self;
@@ -660,6 +679,8 @@ static const struct sensor_backend bpf_backend_ops = {
 	.rest = backend_rest,
 	.at_end = backend_at_end,
 	.fd = backend_fd,
+	.alarm_fd = backend_alarm_fd,
+	.fill = backend_fill,
 	.flush = backend_flush,
 	.ledger = backend_ledger,
 	.tier = backend_tier,
@@ -713,7 +734,7 @@ int sensor_open(const struct sensor_options *options, struct sensor **ret, struc
 
 	if (!b)
 		return err_set(err, ENOMEM, "out of memory");
-	b->epoll_fd = -1;
+	b->epoll_fd = b->alarm_fd = -1;
 	b->idle_ms = 1;
 	probe(&p, &btf);
 	b->cgroup_root_fd = p.cgroup2 ? open(p.cgroup2_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

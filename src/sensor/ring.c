@@ -123,3 +123,11 @@ size_t ring_waiting(const struct ring *r)
 {
 	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) - r->at;
 }
+
+size_t ring_taken(const struct ring *r)
+{
+	/* The consumer's position first: the producers' is never behind it then. */
+	unsigned long from = __atomic_load_n(r->consumer, __ATOMIC_ACQUIRE);
+
+	return __atomic_load_n(r->producer, __ATOMIC_ACQUIRE) - from;
+}

@@ -45,3 +45,6 @@ void ring_release(struct ring *r);
 
 /* Bytes waiting. */
 size_t ring_waiting(const struct ring *r);
+
+/* Bytes that have not been given back yet; from any thread. */
+size_t ring_taken(const struct ring *r);

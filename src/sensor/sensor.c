@@ -133,6 +133,16 @@ int sensor_fd(const struct sensor *s)
 	return s->backend->fd(s->self);
 }
 
+int sensor_alarm_fd(const struct sensor *s)
+{
+	return s->backend->alarm_fd ? s->backend->alarm_fd(s->self) : -1;
+}
+
+unsigned sensor_fill(const struct sensor *s, enum hd_lane lane)
+{
+	return s->backend->fill ? s->backend->fill(s->self, lane) : 0;
+}
+
 int sensor_flush(struct sensor *s, bool all)
 {
 	return s->backend->flush(s->self, all);

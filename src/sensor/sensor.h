@@ -105,6 +105,14 @@ int sensor_poll(struct sensor *s, int timeout_ms, sensor_frame_fn fn, void *cont
 /* Readable when a lane wants attention; for a caller's own epoll. -1: none. */
 int sensor_fd(const struct sensor *s);
 
+/*
+ * For a thread beside the one that polls. The descriptor (of the sensor, -1: none) becomes readable by edge each time
+ * the critical lane is found to be over an eighth full, or the bulk lane over a half, and when something urgent was put
+ * in. The fill is in thousandths of the lane's room.
+ */
+int sensor_alarm_fd(const struct sensor *s);
+unsigned sensor_fill(const struct sensor *s, enum hd_lane lane);
+
 /* Makes the kernel hand over its folds (all = false: those older than a second). */
 int sensor_flush(struct sensor *s, bool all);
 

@@ -409,6 +409,13 @@ int workload_freeze(struct workload *w, bool on)
 	return w->cgroup_fd < 0 ? -EOPNOTSUPP : cgroup_freeze(w->cgroup_fd, on);
 }
 
+int workload_freezer(const struct workload *w)
+{
+	int fd = w->cgroup_fd < 0 ? -1 : openat(w->cgroup_fd, "cgroup.freeze", O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 ? fd : w->cgroup_fd < 0 ? -EOPNOTSUPP : -errno;
+}
+
 uint64_t workload_memory_peak(const struct workload *w)
 {
 	return w->cgroup_fd < 0 ? 0 : cgroup_memory_peak(w->cgroup_fd);

@@ -69,6 +69,11 @@ int workload_kill(struct workload *w);
 int workload_bring_back(pid_t pid);
 /* Stops all of it, or lets it go on. 0 or negative errno (-EOPNOTSUPP: it has no cgroup). */
 int workload_freeze(struct workload *w, bool on);
+/*
+ * The cgroup's cgroup.freeze, open for reading and writing and owned by the caller: "1" stops all that is in the
+ * subtree at once, where it next leaves the kernel, "0" lets it go on. Negative errno where there is none.
+ */
+int workload_freezer(const struct workload *w);
 /* The most memory the subtree ever held, in bytes; 0 where the v2 hierarchy has no memory controller. */
 uint64_t workload_memory_peak(const struct workload *w);
 
