@@ -105,10 +105,13 @@ const char *term_on(bool color, enum term_style style);
 const char *term_off(bool color);
 
 /*
- * Appends text so that it is valid UTF-8 and harmless in a terminal: control, C1 and bidirectional characters and bytes
- * that are not UTF-8 become \xNN. Backslashes stay, because events are escaped already.
+ * Appends text so that it is valid UTF-8 and harmless in a terminal: control, bidirectional and invisible characters,
+ * what this system can't tell the width of, a fifth combining mark on one character, and bytes that are not UTF-8
+ * become \xNN. Backslashes stay, because events are escaped already. Needs a UTF-8 LC_CTYPE (main sets it).
  */
 void term_text(struct buf *out, const char *text, size_t length);
+/* The same for bytes that nobody escaped yet: a backslash is doubled. */
+void term_bytes(struct buf *out, const void *data, size_t length);
 /* Columns that UTF-8 text takes: wide characters two, combining ones none. Needs a UTF-8 LC_CTYPE (main sets it). */
 unsigned term_columns(const char *text, size_t length);
 /* Bytes of text that fit in so many columns. */

@@ -331,7 +331,9 @@ static void put_change(void *context, const char *name, const struct line *value
 
 	buf_adds(change->out, change->second ? ", " : " ");
 	change->second = true;
-	buf_addf(change->out, "%s ", name);
+	/* Even a name may be anything in a store that somebody else wrote. */
+	term_text(change->out, name, strlen(name));
+	buf_addc(change->out, ' ');
 	if (value && was && (bytes_set(line_text_at(value, 0)) || bytes_set(line_text_at(was, 0)))) {
 		bool lost = put_set(change->out, "-", was, value);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/text.h"
+#include "cli/cli.h"
 #include "event/names.h"
 
 #define SUBJECT_MAX 512
@@ -17,7 +17,7 @@ static void add(struct buf *out, struct bytes text)
 	if (!bytes_set(text))
 		return;
 	buf_addc(out, ' ');
-	(void)text_escape(out, text.data, length);
+	term_bytes(out, text.data, length);
 	if (length < text.length)
 		buf_adds(out, "...");
 }
@@ -125,7 +125,7 @@ void live_line(const struct event *e, struct buf *out)
 	(void)clock_format((int64_t)e->h.time_ns + e->time_offset_ns, time);
 	/* Only the time of day, to the millisecond. */
 	buf_addf(out, "%.12s %7u ", time + sizeof("2026-01-31T") - 1, e->h.pid);
-	(void)text_escape(out, e->h.comm, strnlen(e->h.comm, sizeof(e->h.comm)));
+	term_bytes(out, e->h.comm, strnlen(e->h.comm, sizeof(e->h.comm)));
 	buf_addf(out, " %s", type ? type : "?");
 	subject(e, out);
 	buf_addc(out, '\n');

@@ -189,7 +189,10 @@ static int list(const char *home, bool json, struct err *err)
 	if (r < 0 || json)
 		return r;
 	if (l.n == 0) {
-		(void)printf("No session in %s yet; 'heddle run -- COMMAND' makes one.\n", home);
+		buf_adds(&out, "No session in ");
+		term_text(&out, home, strlen(home));
+		buf_adds(&out, " yet; 'heddle run -- COMMAND' makes one.\n");
+		(void)fputs(out.data ? out.data : "", stdout);
 		return 0;
 	}
 	r = table_print(table, &out, 0, fit ? term_width(stdout) : 0, term_color(stdout));

@@ -12,6 +12,8 @@
 #include "cli/table.h"
 #include "event/names.h"
 
+#define HOST_MAX 120 /* bytes of a name that are shown */
+
 #define KEY_COLUMNS 14
 #define WIDTH 80U /* of what is not known: the launcher prints this */
 
@@ -75,8 +77,10 @@ static void hosts(const struct recorder_counts *c, struct buf *out)
 	key(out, "hosts");
 	if (c->hosts == 0)
 		buf_adds(out, "none");
-	for (size_t i = 0; i < RECORDER_HOSTS && c->host_names[i]; i++)
-		buf_addf(out, "%s%.120s", i ? ", " : "", c->host_names[i]);
+	for (size_t i = 0; i < RECORDER_HOSTS && c->host_names[i]; i++) {
+		buf_adds(out, i ? ", " : "");
+		term_text(out, c->host_names[i], strnlen(c->host_names[i], HOST_MAX));
+	}
 	if (c->hosts > RECORDER_HOSTS)
 		buf_addf(out, " and %llu more", (unsigned long long)(c->hosts - RECORDER_HOSTS));
 	buf_addc(out, '\n');
