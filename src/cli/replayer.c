@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/session-lines.h"
 #include "event/encode.h"
 #include "track/tracker.h"
@@ -125,19 +126,36 @@ static int begin(struct replayer *r, const struct recording_chunk *chunk, struct
 	return tracker_new(&options, &r->tracker, err);
 }
 
+/* A line of ours is one object, with nothing in it that a terminal would act on. */
+static bool is_ours(const char *text, size_t length)
+{
+	if (length < 2 || text[0] != '{' || text[length - 1] != '}')
+		return false;
+	for (size_t i = 0; i < length;) {
+		bool plain;
+
+		i += text_next(text + i, length - i, &plain);
+		if (!plain)
+			return false;
+	}
+	return true;
+}
+
 static void take_line(struct replayer *r, const struct recording_chunk *chunk)
 {
+	const char *text = (const char *)chunk->data + sizeof(struct recording_line);
+	size_t length = chunk->size - sizeof(struct recording_line);
 	struct recording_line head;
 
 	memcpy(&head, chunk->data, sizeof(head));
-	if (tracker_next_sequence(r->tracker) != head.sequence) {
+	if (tracker_next_sequence(r->tracker) != head.sequence || !is_ours(text, length)) {
 		r->differs = true;
 		return;
 	}
 	give(r, &(struct replayer_line){
 		    .sequence = head.sequence,
 		    .time_ns = head.time_ns,
-		    .text = { (const char *)chunk->data + sizeof(head), chunk->size - sizeof(head) },
+		    .text = { text, length },
 		    .process = "",
 		});
 }

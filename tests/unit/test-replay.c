@@ -226,6 +226,15 @@ static void altered(void **state)
 	add_line(2, "{}");
 	end(0, 2);
 	ends(REPLAYER_DIFFERS, 0);
+	/* No object, and one that would move a cursor. */
+	begin();
+	add_line(1, "[]");
+	end(0, 1);
+	ends(REPLAYER_DIFFERS, 0);
+	begin();
+	add_line(1, "{\"a\":\"\x1b[A\"}");
+	end(0, 1);
+	ends(REPLAYER_DIFFERS, 0);
 	/* An answer about another cgroup, of another kind of question, none at all, one too many, one that lies. */
 	begin();
 	add_exit(10, CGROUP);
@@ -345,6 +354,38 @@ static void a_broken_disk(void **state)
 	(void)close(pipes[1]);
 }
 
+static size_t content(const char *name, char *room, size_t size)
+{
+	FILE *f = fopen(name, "re");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(room, 1, size, f);
+	(void)fclose(f);
+	assert_true(n > 0 && n < size);
+	return n;
+}
+
+/* A real session of another machine, of a better tier: its lines, on this one. */
+static void one_that_was_kept(void **state)
+{
+	static char expected[1 << 20];
+	struct recording_reader *reader = NULL;
+	struct lines seen = { .text = BUF_INIT(sizeof(expected)) };
+	size_t length = content("tests/data/session.json", expected, sizeof(expected));
+	struct replayer_result result;
+	struct err err = { 0 };
+
+	if (recording_open("tests/data/session.lanes", &reader, &err) < 0)
+		fail_msg("%s; when frames changed, tests/data/record makes it anew", err.text);
+	assert_int_equal(replayer_run(reader, gather, &seen, &result, &err), 0);
+	recording_close(reader);
+	assert_int_equal(result.end, REPLAYER_WHOLE);
+	assert_int_equal(seen.text.length, length);
+	assert_memory_equal(seen.text.data, expected, length);
+	buf_done(&seen.text);
+}
+
 static int refuse(void *context, const struct replayer_line *line)
 {
 	return -ENOSPC;
@@ -374,6 +415,7 @@ int main(void)
 		cmocka_unit_test(a_session_that_is_none),
 		cmocka_unit_test(of_another_version),
 		cmocka_unit_test(a_broken_disk),
+		cmocka_unit_test(one_that_was_kept),
 		cmocka_unit_test(who_takes_the_lines_may_stop),
 	};
 
