@@ -428,14 +428,47 @@ int recorder_frame(void *recorder, const void *frame, size_t size)
 	return tracker_push(r->tracker, frame, size);
 }
 
-static void store_commit(struct recorder *r, bool wait)
+/* The kernel's counts, the tracker's, and what could not be stored, as one. */
+static void sum_ledger(struct recorder *r, const struct ledger *kernel, struct ledger *sum)
 {
+	const struct ledger *tracker = tracker_ledger(r->tracker);
+
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++) {
+		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++) {
+			const struct ledger_row *k = &kernel->rows[lane][type], *t = &tracker->rows[lane][type];
+			uint64_t delivered = r->events.rows[lane][type].delivered;
+			uint64_t missed = lane == ledger_lane(type) ? MIN(unstored(r, type), delivered) : 0;
+
+			sum->rows[lane][type] = (struct ledger_row){
+				.made = k->made + t->made,
+				.folded = k->folded + t->folded,
+				.lost = k->lost + t->lost + missed,
+				.delivered = delivered - missed,
+			};
+		}
+	}
+}
+
+/* What a call of the store said. */
+static void store_told(struct recorder *r, int code, const struct err *err)
+{
+	if (code >= 0)
+		return;
+	memcpy(r->store_why, err->text, sizeof(r->store_why));
+	say_once(r, &r->said_store, r->store_why);
+}
+
+/* Commits, signs, and shows that we live. kernel: its counts; NULL: unknown. */
+static void store_beat(struct recorder *r, const struct ledger *kernel)
+{
+	struct ledger sum = { 0 };
 	struct err err = { 0 };
 
-	if (!r->store || (wait ? store_writer_commit(r->store, &err) : store_writer_commit_soon(r->store, &err)) >= 0)
+	if (!r->store)
 		return;
-	memcpy(r->store_why, err.text, sizeof(r->store_why));
-	say_once(r, &r->said_store, r->store_why);
+	if (kernel)
+		sum_ledger(r, kernel, &sum);
+	store_told(r, store_writer_beat(r->store, kernel ? &sum : NULL, &err), &err);
 }
 
 /*
@@ -477,34 +510,14 @@ int recorder_tick(struct recorder *r)
 	code = tracker_tick(r->tracker, now);
 	if (code < 0)
 		return code;
-	store_commit(r, false);
+	code = sensor_ledger(r->options.sensor, &kernel);
+	store_beat(r, code >= 0 ? &kernel : NULL);
 	json_flush(r);
-	if (sensor_ledger(r->options.sensor, &kernel) >= 0)
+	if (code >= 0)
 		tell_gaps(r, &kernel);
 	json_flush(r);
 	recording_out(r);
 	return 0;
-}
-
-/* The kernel's counts, the tracker's, and what could not be stored, as one. */
-static void sum_ledger(struct recorder *r, const struct ledger *kernel, struct ledger *sum)
-{
-	const struct ledger *tracker = tracker_ledger(r->tracker);
-
-	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++) {
-		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++) {
-			const struct ledger_row *k = &kernel->rows[lane][type], *t = &tracker->rows[lane][type];
-			uint64_t delivered = r->events.rows[lane][type].delivered;
-			uint64_t missed = lane == ledger_lane(type) ? MIN(unstored(r, type), delivered) : 0;
-
-			sum->rows[lane][type] = (struct ledger_row){
-				.made = k->made + t->made,
-				.folded = k->folded + t->folded,
-				.lost = k->lost + t->lost + missed,
-				.delivered = delivered - missed,
-			};
-		}
-	}
 }
 
 static void take_line(struct recorder *r, const struct session_line *s, struct buf *copy)
@@ -556,12 +569,13 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 int recorder_finish(struct recorder *r, const struct recorder_end *end)
 {
 	struct ledger kernel = { 0 };
+	struct err err = { 0 };
 	int code;
 
 	record(r, RECORDING_FINISH, NULL, 0, NULL, 0);
 	code = tracker_finish(r->tracker);
 	live_flush(r);
-	store_commit(r, true);
+	store_told(r, r->store ? store_writer_commit(r->store, &err) : 0, &err);
 	json_flush(r);
 	/* A sensor that can't count says nothing about loss: the rows then do not balance, and the summary tells. */
 	(void)sensor_ledger(r->options.sensor, &kernel);

@@ -91,6 +91,55 @@ int block_add(struct block *b, const struct store_row *row)
 	return 0;
 }
 
+/* The two halves of a product: each bit of it depends on every bit of both. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint32_t block_mark(struct bytes line)
+{
+	/* Four lanes that don't wait for each other; the constants are digits of pi. */
+	static const uint64_t salt[4] = { UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344),
+					  UINT64_C(0xa4093822299f31d0), UINT64_C(0x082efa98ec4e6c89) };
+	uint64_t lane[4] = { salt[0], salt[1], salt[2], salt[3] }, words[8];
+	size_t left = line.length;
+
+	for (const char *p = line.data; left > 0; p += sizeof(words)) {
+		if (left >= sizeof(words)) {
+			memcpy(words, p, sizeof(words));
+			left -= sizeof(words);
+		} else {
+			memset(words, 0, sizeof(words));
+			memcpy(words, p, left);
+			left = 0;
+		}
+		for (unsigned i = 0; i < 4; i++)
+			lane[i] = fold(words[2 * i] ^ salt[i], words[2 * i + 1] ^ lane[i]);
+	}
+	uint64_t front = fold(lane[0] ^ line.length, lane[1] ^ salt[0]), back = fold(lane[2], lane[3] ^ salt[1]);
+	uint64_t mark = fold(front, back ^ salt[2]);
+
+	return (uint32_t)(mark ^ mark >> 32);
+}
+
+void block_marks(const struct block *b, uint8_t *ret)
+{
+	const char *at = b->text.data;
+
+	for (uint32_t i = 0; i < b->range.lines; i++) {
+		const struct block_head *head = &b->heads[i];
+
+		if (head->process_length != BLOCK_SAME)
+			at += head->process_length;
+		uint32_t mark = block_mark((struct bytes){ at, head->line_length });
+		memcpy(ret + i * BLOCK_MARK, &mark, BLOCK_MARK);
+		at += head->line_length;
+	}
+}
+
 struct block_packer *block_packer_new(void)
 {
 	_cleanup_(block_packer_free_p) struct block_packer *p = calloc(1, sizeof(*p));
@@ -140,7 +189,7 @@ void block_view_done(struct block_view *v)
 {
 	(void)ZSTD_freeDCtx(v->unpacker);
 	free(v->text);
-	*v = BLOCK_VIEW_INIT;
+	*v = (struct block_view){ .lenient = v->lenient };
 }
 
 static int make_room(struct block_view *v, size_t size)
@@ -163,7 +212,7 @@ static int make_room(struct block_view *v, size_t size)
 int block_view_load(struct block_view *v, struct bytes packed, int64_t lines, int64_t size)
 {
 	v->lines = v->at = 0;
-	if (lines < 1 || lines > BLOCK_LINES || size > BLOCK_SIZE_MAX ||
+	if (lines < 1 || lines > BLOCK_LINES * (v->lenient ? 2 : 1) || size > BLOCK_SIZE_MAX ||
 	    size < lines * (int64_t)sizeof(struct block_head))
 		return -EBADMSG;
 	int r = make_room(v, (size_t)size);
@@ -185,7 +234,7 @@ int block_view_next(struct block_view *v, struct store_row *ret)
 	if (v->at == v->lines)
 		return v->text_at == v->text_end ? 0 : -EBADMSG;
 	memcpy(&head, v->text + v->text_end + v->at * sizeof(head), sizeof(head));
-	if (head.type > HD_TYPE_EVENT_MAX || (v->at > 0 && head.sequence <= v->last))
+	if (head.type > HD_TYPE_EVENT_MAX || (v->at > 0 && !v->lenient && head.sequence <= v->last))
 		return -EBADMSG;
 	if (head.process_length != BLOCK_SAME) {
 		size_t left = v->text_end - v->text_at;

@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 #define BLOCK_LINES 256
+#define BLOCK_MARK 4                    /* bytes of a line's mark */
 #define BLOCK_BYTES (120U << 10)        /* full when it would hold more; one line may be longer */
 #define BLOCK_LINE_MAX (16U << 20)      /* bytes of a line and its process */
 #define BLOCK_SIZE_MAX (BLOCK_BYTES + BLOCK_LINE_MAX + (64U << 10)) /* unpacked */
@@ -59,6 +60,14 @@ bool block_fits(const struct block *b, size_t process_length, size_t line_length
 /* Adds a line that fits (an empty block takes any up to BLOCK_LINE_MAX). Returns 0 or -ENOMEM, with nothing added. */
 int block_add(struct block *b, const struct store_row *row);
 
+/*
+ * A line's mark: which line of a changed block is another one now is told by these. They are no proof, the block's
+ * digest is: 32 bits of a quick hash, which anybody can meet who wants to.
+ */
+uint32_t block_mark(struct bytes line);
+/* The marks of all lines, little-endian; ret has room for BLOCK_LINES * BLOCK_MARK bytes. */
+void block_marks(const struct block *b, uint8_t *ret);
+
 struct block_packer;
 struct block_packer *block_packer_new(void);
 void block_packer_free(struct block_packer *p);
@@ -74,6 +83,7 @@ struct block_view {
 	size_t text_at, text_end;
 	const char *process;
 	uint64_t last;      /* sequence */
+	bool lenient;       /* kept over loads: takes more lines than a block has, in any order, to see what was done */
 	struct ZSTD_DCtx_s *unpacker;
 };
 #define BLOCK_VIEW_INIT ((struct block_view){ 0 })

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "store/seal.h"
 
 #define BATCH_LINES 2000
 #define RETRY_NS CLOCK_SECOND_NS
@@ -20,7 +21,7 @@ struct disk {
 	int lock_fd;
 	bool in_batch;
 	unsigned lines;                           /* in the open batch */
-	uint64_t events;                          /* committed */
+	uint64_t events;                          /* committed by this writer or the one before it */
 	uint64_t pending[HD_TYPE_EVENT_MAX + 1];  /* lines in the open batch */
 	uint64_t lost[HD_TYPE_EVENT_MAX + 1];
 	uint64_t retry_ns;                        /* boottime; 0: to be tried at once */
@@ -28,12 +29,13 @@ struct disk {
 	bool sick;                                /* nothing was committed since something failed */
 	struct err broken;                        /* what failed last */
 	struct block_packer *packer;
+	struct seal *seal;
+	uint64_t refused[HD_TYPE_EVENT_MAX + 1];
 	char path[PATH_MAX];
 	char lock_path[PATH_MAX];
 };
 
-/* mkdir -p of everything in path; what it makes is the owner's alone. */
-static int make_directories(const char *path, struct err *err)
+int store_make_directories(const char *path, struct err *err)
 {
 	char part[PATH_MAX];
 	size_t length = strlen(path);
@@ -108,6 +110,12 @@ static int open_database(struct disk *d, struct err *err)
 static int write_session(struct disk *d, const struct store_session *s, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *insert = NULL;
+	struct chain_start start = {
+		.id = s->id,
+		.started_ns = s->started_ns,
+		.command = s->command ? s->command : "",
+		.start_line = s->start_line ? s->start_line : "",
+	};
 	int r = run(d, "BEGIN IMMEDIATE", err);
 
 	if (r < 0)
@@ -115,17 +123,27 @@ static int write_session(struct disk *d, const struct store_session *s, struct e
 	if (store_schema_create(d->db) != SQLITE_OK)
 		return store_sql_error(d->db, "write", d->path, err);
 	r = prepare(d,
-		    "INSERT INTO session (one, id, started_ns, command, start_line, events) VALUES (1, ?, ?, ?, ?, 0)",
+		    "INSERT INTO session (one, id, started_ns, command, start_line, events, public_key)"
+		    " VALUES (1, ?, ?, ?, ?, 0, ?)",
 		    &insert, err);
 	if (r < 0)
 		return r;
 	bind_text(insert, 1, s->id);
 	(void)sqlite3_bind_int64(insert, 2, s->started_ns);
-	bind_text(insert, 3, s->command ? s->command : "");
-	bind_text(insert, 4, s->start_line ? s->start_line : "");
+	bind_text(insert, 3, start.command);
+	bind_text(insert, 4, start.start_line);
+	(void)sqlite3_bind_blob(insert, 5, seal_public(d->seal), CHAIN_PUBLIC, SQLITE_STATIC);
 	if (sqlite3_step(insert) != SQLITE_DONE)
 		return store_sql_error(d->db, "write", d->path, err);
-	return run(d, "COMMIT", err);
+	memcpy(start.public_key, seal_public(d->seal), CHAIN_PUBLIC);
+	r = seal_attach(d->seal, d->db, d->path, err);
+	if (r >= 0)
+		r = seal_begin(d->seal, &start, err);
+	if (r >= 0)
+		r = run(d, "COMMIT", err);
+	if (r >= 0)
+		seal_committed(d->seal);
+	return r;
 }
 
 static int prepare_all(struct disk *d, struct err *err)
@@ -136,8 +154,8 @@ static int prepare_all(struct disk *d, struct err *err)
 		r = prepare(d, "COMMIT", &d->commit, err);
 	if (r >= 0)
 		r = prepare(d,
-			    "INSERT INTO block (last, first, first_ns, last_ns, types, pids, lines, size, body)"
-			    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			    "INSERT INTO block (last, first, first_ns, last_ns, types, pids, lines, size, digest, link,"
+			    " marks, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			    &d->insert, err);
 	if (r >= 0)
 		r = prepare(d, "UPDATE session SET events = ?", &d->count, err);
@@ -150,13 +168,14 @@ static void close_database(struct disk *d)
 	sqlite3_finalize(TAKE_PTR(d->commit));
 	sqlite3_finalize(TAKE_PTR(d->insert));
 	sqlite3_finalize(TAKE_PTR(d->count));
+	if (d->seal)
+		seal_done(d->seal);
 	(void)sqlite3_close_v2(TAKE_PTR(d->db));
 }
 
-int disk_open(const char *home, const struct store_session *session, struct disk **ret, struct err *err)
+static int disk_new(const char *home, const char *id, struct disk **ret, struct err *err)
 {
 	_cleanup_(disk_free_p) struct disk *d = calloc(1, sizeof(*d));
-	char directory[PATH_MAX];
 
 	if (!d)
 		return err_set(err, ENOMEM, "out of memory");
@@ -164,16 +183,29 @@ int disk_open(const char *home, const struct store_session *session, struct disk
 	d->packer = block_packer_new();
 	if (!d->packer)
 		return err_set(err, ENOMEM, "out of memory");
+	int r = store_path(d->path, home, id, ".db", err);
+	if (r >= 0)
+		r = store_path(d->lock_path, home, id, ".lock", err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
+int disk_open(const char *home, const struct store_session *session, struct disk **ret, struct err *err)
+{
+	_cleanup_(disk_free_p) struct disk *d = NULL;
+	char directory[PATH_MAX];
+
+	int r = disk_new(home, session->id, &d, err);
+	if (r < 0)
+		return r;
 	int n = snprintf(directory, sizeof(directory), "%s/sessions", home);
 	if (n < 0 || (size_t)n >= sizeof(directory))
 		return err_set(err, ENAMETOOLONG, "%s: the path is too long", home);
-	int r = store_path(d->path, home, session->id, ".db", err);
-	if (r < 0)
-		return r;
-	r = store_path(d->lock_path, home, session->id, ".lock", err);
-	if (r < 0)
-		return r;
-	r = make_directories(directory, err);
+	r = store_make_directories(directory, err);
+	if (r >= 0)
+		r = seal_open(home, &d->seal, err);
 	if (r < 0)
 		return r;
 	/* The lock comes first: who sees the file finds it locked. */
@@ -202,6 +234,65 @@ int disk_open(const char *home, const struct store_session *session, struct disk
 	return 0;
 }
 
+/* Takes the chain over, in a transaction that nobody writes beside. */
+static int take_over(struct disk *d, const char *id, uint64_t *ret_sequence, struct err *err)
+{
+	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
+	int r = run(d, "BEGIN IMMEDIATE", err);
+
+	if (r >= 0)
+		r = prepare(d, "SELECT events, ended_ns FROM session", &select, err);
+	if (r < 0)
+		return r;
+	if (sqlite3_step(select) != SQLITE_ROW)
+		return store_sql_error(d->db, "read", d->path, err);
+	if (sqlite3_column_int64(select, 1))
+		return err_set(err, EALREADY, "session %s has ended", id);
+	d->events = (uint64_t)sqlite3_column_int64(select, 0);
+	sqlite3_finalize(TAKE_PTR(select));
+	r = seal_attach(d->seal, d->db, d->path, err);
+	if (r >= 0)
+		r = seal_recover(d->seal, id, ret_sequence, err);
+	if (r >= 0)
+		r = run(d, "COMMIT", err);
+	if (r >= 0)
+		seal_committed(d->seal);
+	return r;
+}
+
+int disk_recover(const char *home, const char *id, struct disk **ret, uint64_t *ret_sequence, struct err *err)
+{
+	_cleanup_(disk_free_p) struct disk *d = NULL;
+	struct store_reader *reader = NULL;
+
+	int r = disk_new(home, id, &d, err);
+	if (r < 0)
+		return r;
+	if (access(d->path, F_OK) < 0)
+		return err_errno(err, errno, "can't open %s", d->path);
+	r = store_lock_take(home, id, &d->lock_fd, err);
+	/* The reader's checks: that it is a store, and of which version. */
+	if (r >= 0)
+		r = store_reader_open(home, id, &reader, err);
+	if (r < 0)
+		return r;
+	int schema = store_reader_session(reader)->schema;
+	store_reader_free(reader);
+	if (schema != STORE_SCHEMA)
+		return err_set(err, ENOTSUP, "session %s was written by another version, so it can't be continued", id);
+	r = seal_open(home, &d->seal, err);
+	if (r >= 0)
+		r = open_database(d, err);
+	if (r >= 0)
+		r = take_over(d, id, ret_sequence, err);
+	if (r >= 0)
+		r = prepare_all(d, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(d);
+	return 0;
+}
+
 /*
  * The open batch is gone: counts it, and keeps the error (d->broken) for those who come before the disk is tried
  * again.
@@ -219,6 +310,7 @@ static int drop_batch(struct disk *d, struct err *err)
 		d->lost[i] += d->pending[i];
 		d->pending[i] = 0;
 	}
+	seal_dropped(d->seal);
 	d->lines = 0;
 	d->in_batch = false;
 	d->retry_ns = clock_boottime_ns() + RETRY_NS;
@@ -238,7 +330,8 @@ static bool step(sqlite3_stmt *statement)
 	return sqlite3_step(statement) == SQLITE_DONE && sqlite3_reset(statement) == SQLITE_OK;
 }
 
-static void bind_block(sqlite3_stmt *insert, const struct block_range *r, struct bytes packed, size_t size)
+static void bind_block(sqlite3_stmt *insert, const struct block_range *r, const struct seal_row *seal,
+		       struct bytes packed, size_t size)
 {
 	(void)sqlite3_bind_int64(insert, 1, (int64_t)r->last);
 	(void)sqlite3_bind_int64(insert, 2, (int64_t)r->first);
@@ -248,11 +341,15 @@ static void bind_block(sqlite3_stmt *insert, const struct block_range *r, struct
 	(void)sqlite3_bind_int64(insert, 6, (int64_t)r->pids);
 	(void)sqlite3_bind_int64(insert, 7, (int64_t)r->lines);
 	(void)sqlite3_bind_int64(insert, 8, (int64_t)size);
-	(void)sqlite3_bind_blob64(insert, 9, packed.data, packed.length, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(insert, 9, seal->digest, CHAIN_HASH, SQLITE_STATIC);
+	(void)sqlite3_bind_blob(insert, 10, seal->link, CHAIN_HASH, SQLITE_STATIC);
+	(void)sqlite3_bind_blob64(insert, 11, seal->marks.data, seal->marks.length, SQLITE_STATIC);
+	(void)sqlite3_bind_blob64(insert, 12, packed.data, packed.length, SQLITE_STATIC);
 }
 
 int disk_put(struct disk *d, struct block *b, struct err *err)
 {
+	struct seal_row seal;
 	struct bytes packed;
 	size_t size;
 
@@ -267,14 +364,17 @@ int disk_put(struct disk *d, struct block *b, struct err *err)
 		return -d->broken.code;
 	}
 	d->retry_ns = 0;
-	if (block_pack(d->packer, b, &packed, &size) < 0) {
-		(void)err_set(&d->broken, ENOMEM, "can't write %s: out of memory", d->path);
+	int r = block_pack(d->packer, b, &packed, &size);
+	if (r >= 0)
+		r = seal_block(d->seal, b, packed, size, &seal);
+	if (r < 0) {
+		(void)err_errno(&d->broken, -r, "can't write %s", d->path);
 		return drop_batch(d, err);
 	}
 	if (!d->in_batch && !step(d->begin))
 		return drop_batch_sql(d, err);
 	d->in_batch = true;
-	bind_block(d->insert, &b->range, packed, size);
+	bind_block(d->insert, &b->range, &seal, packed, size);
 	if (!step(d->insert))
 		return drop_batch_sql(d, err);
 	d->lines += b->range.lines;
@@ -304,7 +404,25 @@ static bool taken_away(struct disk *d, struct err *err)
 	return false;
 }
 
-int disk_commit(struct disk *d, struct err *err)
+void disk_counts(struct disk *d, const uint64_t *refused, const struct ledger *ledger)
+{
+	uint64_t unstored[HD_TYPE_EVENT_MAX + 1];
+
+	memcpy(d->refused, refused, sizeof(d->refused));
+	for (size_t i = 0; i < ARRAY_SIZE(unstored); i++)
+		unstored[i] = d->lost[i] + d->refused[i];
+	seal_counts(d->seal, unstored, ledger);
+}
+
+/* Signs in the open transaction. */
+static int sign(struct disk *d, enum chain_kind kind, const struct chain_end *end, struct err *err)
+{
+	if (seal_checkpoint(d->seal, kind, end, &d->broken) < 0)
+		return drop_batch(d, err);
+	return 0;
+}
+
+static int commit(struct disk *d, bool signed_too, struct err *err)
 {
 	uint64_t events = d->events;
 
@@ -321,15 +439,38 @@ int disk_commit(struct disk *d, struct err *err)
 	}
 	for (size_t i = 1; i < ARRAY_SIZE(d->pending); i++)
 		events += d->pending[i];
+	if (signed_too || seal_due(d->seal)) {
+		int r = sign(d, seal_unsigned(d->seal) ? CHAIN_COMMIT : CHAIN_BEAT, NULL, err);
+
+		if (r < 0)
+			return r;
+	}
 	(void)sqlite3_bind_int64(d->count, 1, (int64_t)events);
 	if (!step(d->count) || !step(d->commit))
 		return drop_batch_sql(d, err);
 	d->sick = false;
+	seal_committed(d->seal);
 	d->events = events;
 	d->lines = 0;
 	d->in_batch = false;
 	memset(d->pending, 0, sizeof(d->pending));
 	return 0;
+}
+
+int disk_commit(struct disk *d, struct err *err)
+{
+	return commit(d, false, err);
+}
+
+int disk_beat(struct disk *d, struct err *err)
+{
+	/* Nothing to sign and no beat due, or a disk that failed: commit looks after the file. */
+	if (d->in_batch || d->sick || (!seal_unsigned(d->seal) && !seal_beat_due(d->seal)))
+		return commit(d, d->in_batch, err);
+	if (!step(d->begin))
+		return drop_batch_sql(d, err);
+	d->in_batch = true;
+	return commit(d, true, err);
 }
 
 uint64_t disk_retry_ns(const struct disk *d)
@@ -347,12 +488,19 @@ const uint64_t *disk_lost(const struct disk *d)
 	return d->lost;
 }
 
-int disk_end(struct disk *d, const struct store_session *session, struct err *err)
+static int write_end(struct disk *d, const struct store_session *session, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *update = NULL;
-
+	struct chain_end end = {
+		.ended_ns = session->ended_ns,
+		.exit_status = session->exit_status >= 0 ? session->exit_status : -1,
+		.events = d->events,
+		.end_line = session->end_line,
+		.ledger_line = session->ledger_line,
+	};
 	int r = prepare(d, "UPDATE session SET ended_ns = ?, end_line = ?, ledger_line = ?, exit_status = ?", &update,
 			err);
+
 	if (r < 0)
 		return r;
 	(void)sqlite3_bind_int64(update, 1, session->ended_ns);
@@ -360,9 +508,23 @@ int disk_end(struct disk *d, const struct store_session *session, struct err *er
 	bind_text(update, 3, session->ledger_line);
 	if (session->exit_status >= 0)
 		(void)sqlite3_bind_int(update, 4, session->exit_status);
-	if (sqlite3_step(update) != SQLITE_DONE)
+	if (!step(d->begin) || sqlite3_step(update) != SQLITE_DONE)
 		return store_sql_error(d->db, "write", d->path, err);
+	r = seal_checkpoint(d->seal, CHAIN_END, &end, err);
+	if (r < 0)
+		return r;
 	sqlite3_finalize(TAKE_PTR(update));
+	return step(d->commit) ? 0 : store_sql_error(d->db, "write", d->path, err);
+}
+
+int disk_end(struct disk *d, const struct store_session *session, struct err *err)
+{
+	int r = write_end(d, session, err);
+
+	if (r < 0) {
+		(void)sqlite3_exec(d->db, "ROLLBACK", NULL, NULL, NULL);
+		return r;
+	}
 	/*
 	 * The log goes into the file, and the file needs none from now on, so that reading leaves nothing beside it.
 	 * While a reader has it open the log stays, which costs nothing but its space.
@@ -383,6 +545,7 @@ void disk_free(struct disk *d)
 		return;
 	close_database(d);
 	block_packer_free(d->packer);
+	seal_free(d->seal);
 	close_fd(&d->lock_fd);
 	free(d);
 }

@@ -28,5 +28,12 @@ int store_sql_error(sqlite3 *db, const char *what, const char *path, struct err 
 
 /* Makes the tables and the marks of a new store, inside the caller's transaction. Returns SQLite's code. */
 int store_schema_create(sqlite3 *db);
+/* Walks the chain, from the start of the database's transaction if there is one. 0: *ret has what was found. */
+struct check;
+struct check_options;
+int check_store(sqlite3 *db, const char *path, const struct check_options *options, struct check **ret,
+		struct err *err);
+/* Makes every directory of path that is missing, for the owner alone. */
+int store_make_directories(const char *path, struct err *err);
 /* Opens for reading, whatever state the last writer and the medium left. */
 int store_open_read(const char *path, sqlite3 **ret, struct err *err);

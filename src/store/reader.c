@@ -29,6 +29,35 @@ static void free_strings(struct store_reader *r)
 	free(TAKE_PTR(r->ledger_line));
 }
 
+static int read_schema(struct store_reader *r, struct err *err)
+{
+	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
+
+	if (sqlite3_prepare_v2(r->db, "PRAGMA user_version", -1, &select, NULL) != SQLITE_OK ||
+	    sqlite3_step(select) != SQLITE_ROW)
+		return store_sql_error(r->db, "read", r->path, err);
+	r->session.schema = sqlite3_column_int(select, 0);
+	return 0;
+}
+
+/* The last checkpoint. */
+static int read_beat(struct store_reader *r, struct err *err)
+{
+	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
+	struct store_session *s = &r->session;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT time_ns, boot_ns, sequence FROM checkpoint ORDER BY n DESC LIMIT 1", -1,
+			       &select, NULL) != SQLITE_OK)
+		return store_sql_error(r->db, "read", r->path, err);
+	int code = sqlite3_step(select);
+	if (code == SQLITE_ROW) {
+		s->beat_ns = sqlite3_column_int64(select, 0);
+		s->beat_boot_ns = (uint64_t)sqlite3_column_int64(select, 1);
+		s->beat_sequence = (uint64_t)sqlite3_column_int64(select, 2);
+	}
+	return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sql_error(r->db, "read", r->path, err);
+}
+
 int store_reader_refresh(struct store_reader *r, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
@@ -64,7 +93,7 @@ int store_reader_refresh(struct store_reader *r, struct err *err)
 	s->events = (uint64_t)sqlite3_column_int64(select, 6);
 	s->exit_status = sqlite3_column_type(select, 7) == SQLITE_NULL ? -1 : sqlite3_column_int(select, 7);
 	s->state = s->ended_ns ? STORE_ENDED : held ? STORE_RUNNING : STORE_INTERRUPTED;
-	return 0;
+	return s->schema >= 2 ? read_beat(r, err) : 0;
 }
 
 int store_reader_open(const char *home, const char *id, struct store_reader **ret, struct err *err)
@@ -79,6 +108,8 @@ int store_reader_open(const char *home, const char *id, struct store_reader **re
 	(void)snprintf(reader->home, sizeof(reader->home), "%s", home);
 	(void)snprintf(reader->session.id, sizeof(reader->session.id), "%s", id);
 	r = store_open_read(reader->path, &reader->db, err);
+	if (r >= 0)
+		r = read_schema(reader, err);
 	if (r < 0)
 		return r;
 	r = store_reader_refresh(reader, err);

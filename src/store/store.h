@@ -4,7 +4,7 @@
  * user_version = STORE_SCHEMA), so that two runs never wait for each other and a damaged file costs one session.
  * The writer holds a lock on the file's .lock neighbour: an unended session whose lock is free was interrupted.
  * Events are kept as the JSON lines that were printed, in compressed blocks, beside what queries need to pass over a
- * block.
+ * block. A chain of hashes goes through the blocks, and a key signs it once a second (chain.h).
  */
 #pragma once
 
@@ -13,8 +13,9 @@
 
 #include "base/err.h"
 #include "event/event.h"
+#include "track/ledger.h"
 
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 /* $HEDDLE_HOME, /var/lib/heddle for root, $XDG_STATE_HOME/heddle or ~/.local/state/heddle. */
 int store_home(char *ret, size_t size, struct err *err);
@@ -32,6 +33,11 @@ struct store_session {
 	uint64_t events;
 	int exit_status;        /* as run returned it; -1: unknown */
 	enum { STORE_RUNNING, STORE_ENDED, STORE_INTERRUPTED, STORE_UNREADABLE } state;
+	/* Readers: the last sign of life of the writer, which comes every two seconds or more often. 0: none. */
+	int64_t beat_ns;        /* UTC */
+	uint64_t beat_boot_ns;  /* CLOCK_BOOTTIME */
+	uint64_t beat_sequence; /* of the last line that it covers */
+	int schema;             /* of the file; before 2 there is no chain and no beat */
 	const char *why;        /* STORE_UNREADABLE: what is wrong (corrupt, newer version) */
 };
 
@@ -56,6 +62,20 @@ int store_writer_commit(struct store_writer *w, struct err *err);
 int store_writer_commit_soon(struct store_writer *w, struct err *err);
 /* Whether the last try of the disk went well. An unhealthy one is tried again with each commit. */
 bool store_writer_healthy(struct store_writer *w);
+/*
+ * Tells that the session is alive; call it once a second or so. Commits as commit_soon, and signs what was committed;
+ * when there is nothing to sign for two seconds it is a heartbeat. ledger: the session's counts so far, which the
+ * signature covers; NULL: as the last time.
+ */
+int store_writer_beat(struct store_writer *w, const struct ledger *ledger, struct err *err);
+/*
+ * Opens a session whose writer died (STORE_INTERRUPTED), to add what is to be said of that and to end it. All of its
+ * chain is checked first. *ret_sequence: of the last line that is stored; the next one has a higher number.
+ * -EBUSY: its writer lives; -EUCLEAN: it was altered; -EPERM: another key signed it; -EALREADY: it has ended;
+ * -ENOTSUP: it has no chain.
+ */
+int store_writer_recover(const char *home, const char *id, struct store_writer **ret, uint64_t *ret_sequence,
+			 struct err *err);
 /*
  * Lines given to add that are not and will not be in the store as far as is known (all, after a commit), by type;
  * HD_TYPE_EVENT_MAX + 1 counts, borrowed until the next call.

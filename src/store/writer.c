@@ -42,6 +42,10 @@ struct store_writer {
 	uint64_t commit_at;            /* the block after which to commit */
 	uint64_t asked, served;        /* commits */
 	bool stop, untold;             /* untold: broken was not returned by a call yet */
+	bool beat;                     /* the next commit is one with a signature */
+	bool ledger_known;
+	struct ledger ledger;          /* for it */
+	uint64_t beat_refused[HD_TYPE_EVENT_MAX + 1];
 	uint64_t disk_lost[HD_TYPE_EVENT_MAX + 1];
 	struct err broken;
 };
@@ -80,9 +84,13 @@ static void commit_one(struct store_writer *w)
 {
 	uint64_t asked = w->asked;
 	struct err err = { 0 };
+	bool beat = w->beat;
 
+	if (beat)
+		disk_counts(w->disk, w->beat_refused, w->ledger_known ? &w->ledger : NULL);
+	w->beat = false;
 	(void)pthread_mutex_unlock(&w->lock);
-	int r = disk_commit(w->disk, &err);
+	int r = beat ? disk_beat(w->disk, &err) : disk_commit(w->disk, &err);
 	(void)pthread_mutex_lock(&w->lock);
 	publish(w, r, &err);
 	w->served = asked;
@@ -133,15 +141,26 @@ static void stop_thread(struct store_writer *w)
 	w->running = false;
 }
 
-int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err)
+static struct store_writer *writer_new(struct err *err)
 {
-	_cleanup_(store_writer_free_p) struct store_writer *w = calloc(1, sizeof(*w));
+	struct store_writer *w = calloc(1, sizeof(*w));
 
-	if (!w)
-		return err_set(err, ENOMEM, "out of memory");
+	if (!w) {
+		(void)err_set(err, ENOMEM, "out of memory");
+		return NULL;
+	}
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_cond_init(&w->work, NULL);
 	(void)pthread_cond_init(&w->progress, NULL);
+	return w;
+}
+
+int store_writer_open(const char *home, const struct store_session *session, struct store_writer **ret, struct err *err)
+{
+	_cleanup_(store_writer_free_p) struct store_writer *w = writer_new(err);
+
+	if (!w)
+		return -ENOMEM;
 	int r = disk_open(home, session, &w->disk, err);
 	if (r < 0)
 		return r;
@@ -151,6 +170,24 @@ int store_writer_open(const char *home, const struct store_session *session, str
 		(void)store_delete(home, session->id, NULL);
 		return err_errno(err, -r, "can't start the writer of the store");
 	}
+	*ret = TAKE_PTR(w);
+	return 0;
+}
+
+int store_writer_recover(const char *home, const char *id, struct store_writer **ret, uint64_t *ret_sequence,
+			 struct err *err)
+{
+	_cleanup_(store_writer_free_p) struct store_writer *w = writer_new(err);
+
+	if (!w)
+		return -ENOMEM;
+	int r = disk_recover(home, id, &w->disk, &w->sequence, err);
+	if (r < 0)
+		return r;
+	r = start_thread(w);
+	if (r < 0)
+		return err_errno(err, -r, "can't start the writer of the store");
+	*ret_sequence = w->sequence;
 	*ret = TAKE_PTR(w);
 	return 0;
 }
@@ -212,11 +249,17 @@ int store_writer_add(struct store_writer *w, uint64_t sequence, int64_t time_ns,
 	return 0;
 }
 
-/* Asks for a commit of all that was added; returns its number. */
-static uint64_t ask_for_commit(struct store_writer *w)
+/* Asks for a commit of all that was added, and for a signature; returns its number. */
+static uint64_t ask_for_commit(struct store_writer *w, const struct ledger *ledger)
 {
 	push(w);
 	(void)pthread_mutex_lock(&w->lock);
+	w->beat = true;
+	memcpy(w->beat_refused, w->refused, sizeof(w->beat_refused));
+	if (ledger) {
+		w->ledger = *ledger;
+		w->ledger_known = true;
+	}
 	uint64_t asked = ++w->asked;
 	w->commit_at = w->pushed;
 	(void)pthread_cond_signal(&w->work);
@@ -226,7 +269,12 @@ static uint64_t ask_for_commit(struct store_writer *w)
 
 int store_writer_commit_soon(struct store_writer *w, struct err *err)
 {
-	(void)ask_for_commit(w);
+	return store_writer_beat(w, NULL, err);
+}
+
+int store_writer_beat(struct store_writer *w, const struct ledger *ledger, struct err *err)
+{
+	(void)ask_for_commit(w, ledger);
 	(void)pthread_mutex_lock(&w->lock);
 	bool untold = w->untold;
 	(void)pthread_mutex_unlock(&w->lock);
@@ -235,7 +283,7 @@ int store_writer_commit_soon(struct store_writer *w, struct err *err)
 
 int store_writer_commit(struct store_writer *w, struct err *err)
 {
-	uint64_t asked = ask_for_commit(w);
+	uint64_t asked = ask_for_commit(w, NULL);
 
 	(void)pthread_mutex_lock(&w->lock);
 	while (w->served < asked)
