@@ -113,6 +113,7 @@
 #define NR_preadv2 327
 #define NR_pwritev2 328
 #define NR_pkey_mprotect 329
+#define NR_io_uring_enter 426
 #define NR_open_tree 428
 #define NR_move_mount 429
 #define NR_fsopen 430

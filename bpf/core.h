@@ -137,6 +137,16 @@ struct {
 
 #define COUNTERS 32 /* HD_TYPE_MAX rounded up, so that a mask bounds the index on every kernel */
 
+/* The dentries and mounts that a walk went through, so that it can tell whether one of them moved meanwhile. */
+#define TRAIL 512
+struct trail {
+	__u64 n; /* more than TRAIL: too deep to say */
+	struct {
+		__u64 at;   /* a dentry's address; a mount's with its lowest bit set */
+		__u64 mark; /* the dentry's sequence; what the mount was mounted on */
+	} step[TRAIL];
+};
+
 struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
@@ -144,6 +154,9 @@ struct slot {
 	__u64 kind; /* SLOT_*, of this slot */
 	__u64 walk_mount, walk_dentry; /* what to walk: numbers, whatever the verifier thought they were */
 	__u64 busy; /* see slot_take */
+	__u64 doubt; /* something in the frame may not be what the call acted on: it goes out unverified */
+	__u64 saved_regs; /* an address, to be a number */
+	struct trail trail;
 	__u64 words[16]; /* a caller's sockaddr, to hash */
 	__u64 frame[FRAME_BYTES / 8];
 };
@@ -272,6 +285,7 @@ INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
 	h->flags = 0;
 	h->syscall = HD_NO_SYSCALL;
 	h->pad0 = 0;
+	s->doubt = 0;
 	current_comm(h->comm);
 	/* Only who is in a namespace of its own has a second number. */
 	p = leader->thread_pid;
@@ -337,6 +351,10 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	if (!cpu || size > FRAME_BYTES || size < sizeof(*h))
 		return false;
 	h->lane = lane;
+	if (s->doubt) {
+		h->flags &= ~HD_F_VERIFIED;
+		s->doubt = 0;
+	}
 	if (lane == HD_LANE_CRITICAL) {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
 		/*
@@ -648,6 +666,12 @@ INLINE void frame_current_call(struct hd_header *h)
 	call_current(&number, &via);
 	h->via = via;
 	h->syscall = number;
+}
+
+/* A signal interrupted it, and it will be made again. */
+INLINE bool call_restarts(long result)
+{
+	return result <= -512 && result >= -516;
 }
 
 INLINE void frame_call(struct hd_header *h, const struct call *c)

@@ -168,19 +168,18 @@ INLINE bool name_is_magic(const void *name, const struct object *o)
 	return !__builtin_memcmp(head, "/proc/", 6) && head[6] >= '0' && head[6] <= '9';
 }
 
-INLINE void escape_of_open(struct slot *s, const struct call *c, const struct object *o, const void *name)
+INLINE void escape_of_open(struct slot *s, const struct call *c, const struct object *o, const void *name,
+			   struct file *file, bool doubt)
 {
 	struct leaf leaf = {};
 	struct inode *inode = NULL;
 	struct hd_escape *e;
-	struct file *file;
 	__u32 rule = 0;
 	bool write;
 
 	if (c->number == NR_open_by_handle_at) {
 		rule = HD_RULE_HANDLE;
 	} else if (c->result >= 0) {
-		file = fd_file(c->result);
 		if (!file || !o->inode)
 			return;
 		inode = KREAD(file, f_inode);
@@ -195,10 +194,11 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 	e = escape_begin(s, c, category_of_rule(rule), rule);
 	e->target_kind = HD_TGT_PATH;
 	if (c->result >= 0 && rule != HD_RULE_MAGIC_LINK) {
-		file = fd_file(c->result);
-		e->h.flags |= HD_F_VERIFIED;
-		if (file)
+		if (file) {
+			e->h.flags |= HD_F_VERIFIED;
+			s->doubt = doubt;
 			item_file_path(s, HD_I_TARGET_PATH, file);
+		}
 	} else if (rule == HD_RULE_HANDLE) {
 		e->target_kind = HD_TGT_NONE;
 	} else {
@@ -347,6 +347,8 @@ INLINE void escape_target(struct slot *s, struct hd_escape *e, const struct call
 	case NR_pidfd_getfd:
 		e->target_kind = HD_TGT_PID;
 		e->args[0] = pid_of_pidfd(c->a[0]);
+		if (fd_doubted(c->a[0], 0))
+			s->doubt = 1;
 		break;
 	case NR_unshare:
 		e->target_kind = HD_TGT_NAMESPACE;
@@ -361,6 +363,9 @@ INLINE void escape_target(struct slot *s, struct hd_escape *e, const struct call
 		if (c->result == 0) {
 			struct fs_struct *fs = KREAD(current_task(), fs);
 
+			/* Who shares it may have changed it since. */
+			if (KREAD(fs, users) > 1)
+				s->doubt = 1;
 			item_path(s, HD_I_TARGET_PATH, KREAD(fs, root.mnt), KREAD(fs, root.dentry));
 		} else {
 			e->h.flags = 0;
@@ -371,6 +376,8 @@ INLINE void escape_target(struct slot *s, struct hd_escape *e, const struct call
 	case NR_kexec_file_load:
 		file = fd_file(c->a[0]);
 		if (file) {
+			if (fd_doubted(c->a[0], 0))
+				s->doubt = 1;
 			e->target_kind = HD_TGT_PATH;
 			item_file_path(s, HD_I_TARGET_PATH, file);
 		}

@@ -6,6 +6,7 @@
 #ifndef HEDDLE_BPF_FOLD_H
 #define HEDDLE_BPF_FOLD_H
 
+#include "doubt.h"
 #include "path.h"
 
 struct fold_side {
@@ -132,6 +133,7 @@ static __noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u3
 	if (!operations)
 		return 1;
 	o = (struct hd_fold *)s->frame;
+	s->doubt = 0;
 	o->h.type = side ? HD_FILE_WRITE : HD_FILE_READ;
 	o->h.size = sizeof(*o);
 	o->h.time_ns = d->last_ns;
@@ -301,15 +303,19 @@ INLINE void fold_add(struct fold *f, __u32 side, __u64 bytes, __u64 now)
 	d->operations++;
 }
 
-/* Somebody else is at the entry at this very moment: one operation as a frame of its own. */
-INLINE void fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, __u64 bytes)
+/* Somebody else is at the entry at this very moment, or it is in doubt: one operation as a frame of its own. */
+#define SIDE_DOUBT 2 /* beside the side */
+
+static __noinline int fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, __u64 bytes)
 {
 	struct hd_fold *o;
 	struct object obj;
 
+	if (!s)
+		return 0;
 	object_of_inode(KREAD(file, f_inode), &obj);
 	file_name_once(s, file, &obj);
-	o = (struct hd_fold *)frame_begin(s, side ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
+	o = (struct hd_fold *)frame_begin(s, side & 1 ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
 	o->h.flags = HD_F_VERIFIED;
 	o->file_id = (__u64)file;
 	o->inode = obj.inode;
@@ -320,7 +326,21 @@ INLINE void fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, 
 	o->flags = 0;
 	o->mode = obj.mode;
 	o->fd = fd;
+	s->doubt = side & SIDE_DOUBT;
 	frame_submit_n(s, HD_LANE_BULK, 1, false);
+	return 0;
+}
+
+/*
+ * May the file that is at the descriptor now be another than the one that was read or written? What the entry knows
+ * was settled before, and whoever vacates the number ends the entry: so the threads are only looked at for what is
+ * new.
+ */
+INLINE bool fold_doubted(struct fold *f, __u32 tgid, __u32 fd, struct file *file)
+{
+	if (f->file == (__u64)file && f->tgid == tgid && f->fd == fd)
+		return note_found(current_task()->pid, fd) || files_foreign();
+	return fd_doubted(fd, 0);
 }
 
 /* One operation of `bytes` on descriptor fd: side 0 read, 1 write. Files that are not regular are not files here. */
@@ -344,6 +364,10 @@ __noinline int fold_count(__u32 fd, __u32 side, __u64 bytes)
 	f = fold_at(tgid, fd);
 	if (!f)
 		return 0;
+	if (fold_doubted(f, tgid, fd, file)) {
+		fold_alone(s, fd, file, side | SIDE_DOUBT, bytes);
+		return 0;
+	}
 	if (!fold_lock(f)) {
 		fold_alone(s, fd, file, side, bytes);
 		return 0;

@@ -51,6 +51,7 @@ struct {
 	},
 };
 
+#include "doubt.h"
 #include "path.h"
 #include "fold.h"
 #include "task.h"
@@ -82,8 +83,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 	if (!in_scope())
 		return 0;
-	/* A call that a signal interrupted and that will be made again is none yet. */
-	if (ret <= -512 && ret >= -516)
+	/* A call that will be made again is none yet, but what a hook noted of it must go. */
+	if (call_restarts(ret) && class != CLASS_OPEN && class != CLASS_METADATA && class != CLASS_CONNECT)
 		return 0;
 	if (compat && number >> HD_FORM_SHIFT == HD_FORM_SOCKETCALL)
 		class = regs->bx > 31 ? CLASS_NONE :

@@ -25,6 +25,7 @@ typedef _Bool bool;
 
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
+#define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_PROG_ARRAY 3
 #define BPF_MAP_TYPE_LRU_HASH 9
@@ -97,6 +98,10 @@ struct vfsmount;
 struct mm_struct;
 struct super_block;
 
+struct list_head {
+	struct list_head *next, *prev;
+};
+
 struct qstr {
 	union {
 		struct {
@@ -112,8 +117,17 @@ struct hlist_bl_node {
 	struct hlist_bl_node *next, **pprev;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
 struct dentry {
 	unsigned int d_flags;
+	struct seqcount_spinlock d_seq;
 	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
@@ -202,10 +216,12 @@ struct fdtable {
 };
 
 struct files_struct {
+	atomic_t count;
 	struct fdtable *fdt;
 };
 
 struct fs_struct {
+	int users;
 	struct path root;
 	struct path pwd;
 };
@@ -242,6 +258,7 @@ struct pid {
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
+	struct list_head thread_head;
 	unsigned int flags;
 	int group_exit_code;
 	unsigned long maxrss;
@@ -254,7 +271,9 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
+	struct list_head thread_node;
 	struct mm_struct *mm;
 	int exit_code;
 	int pid;
@@ -318,6 +337,7 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	struct socket *sk_socket;
 };
 
 struct inet_sock {
@@ -418,6 +438,7 @@ struct bpf_iter__task {
 #define O_TRUNC 01000
 #define O_LARGEFILE 0100000
 #define O_PATH 010000000
+#define FMODE_CREATED 0x100000
 #define AT_FDCWD -100
 #define AT_EMPTY_PATH 0x1000
 

@@ -20,6 +20,15 @@ struct {
 	__type(value, struct mount_note);
 } mount_notes SEC(".maps");
 
+/* The class of the call that the current task is in; hooks run for others' business too. */
+INLINE __u32 current_class(void)
+{
+	__u32 number, via;
+
+	call_current(&number, &via);
+	return number > 511 ? CLASS_NONE : call_class[number];
+}
+
 static long walk_seen(__u32 i, void *context)
 {
 	return walk_one(context, PENDING_BYTES);
@@ -30,12 +39,14 @@ INLINE struct seen *seen_begin(__u32 operation, struct dentry *object)
 	struct inode *inode;
 	struct seen *seen;
 
-	if (!in_scope())
+	if (!in_scope() || current_class() != CLASS_METADATA)
 		return NULL;
 	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!seen)
 		return NULL;
 	seen->operation = operation;
+	seen->sb = object ? (__u64)KREAD(object, d_sb) : 0;
+	seen->doubt = 0;
 	seen->inode = 0;
 	seen->dev = 0;
 	seen->length = seen->length2 = 0;
@@ -57,28 +68,48 @@ static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmoun
 		return 0;
 	w.to = seen->bytes;
 	w.at = &seen->walk_at;
+	w.trail = &seen->trail;
+	seen->trail.n = 0;
 	w.start = start;
 	seen->walk_at = start;
 	walk_begin(&w, mnt, dentry);
 	bpf_loop(2 * HD_PATH_MAX, walk_seen, &w, 0);
+	if (trail_moved(&seen->trail))
+		w.flags |= WALK_MOVED;
 	end = seen->walk_at;
 	/* The name is about to go: what is gone afterwards was there when it was named. */
-	return (__u64)(end - start) << 16 | (w.flags & ~HD_P_DELETED);
+	return (__u64)(end - start) << 32 | (w.flags & ~HD_P_DELETED);
+}
+
+/* The same until it holds, as path_item_held. */
+static __noinline __u64 seen_walk_held(struct seen *seen, __u32 start, struct vfsmount *mnt, struct dentry *dentry)
+{
+	__u64 r = 0;
+
+	if (!seen)
+		return 0;
+	for (int i = 0; i < WALKS; i++) {
+		r = seen_walk(seen, start, mnt, dentry);
+		if (!(r & WALK_MOVED))
+			return r;
+	}
+	seen->doubt = 1;
+	return r;
 }
 
 INLINE void seen_path(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
 {
-	__u64 r = seen_walk(seen, 0, mnt, dentry);
+	__u64 r = seen_walk_held(seen, 0, mnt, dentry);
 
-	seen->length = r >> 16;
+	seen->length = r >> 32;
 	seen->flags = r;
 }
 
 INLINE void seen_path2(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
 {
-	__u64 r = seen_walk(seen, seen->length, mnt, dentry);
+	__u64 r = seen_walk_held(seen, seen->length, mnt, dentry);
 
-	seen->length2 = r >> 16;
+	seen->length2 = r >> 32;
 	seen->flags2 = r;
 }
 
@@ -97,6 +128,32 @@ INLINE void see_path(__u32 operation, const struct path *path)
 
 	if (seen)
 		seen_path(seen, KREAD(path, mnt), dentry);
+}
+
+/* Several in one call: a layered filesystem opens the layer's file inside, and a stale handle is tried again. */
+SEC("lsm/file_open")
+int BPF_PROG(lsm_open, struct file *file)
+{
+	struct opened *seen;
+	struct inode *inode;
+	__u64 i;
+
+	if (!in_scope() || current_class() != CLASS_OPEN)
+		return 0;
+	seen = bpf_task_storage_get(&opened_files, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!seen)
+		return 0;
+	i = seen->n;
+	if (i >= OPENED)
+		return 0;
+	i = masked(i, OPENED - 1);
+	inode = KREAD(file, f_inode);
+	seen->one[i].file = (__u64)file;
+	seen->one[i].dentry = (__u64)KREAD(file, f_path.dentry);
+	seen->one[i].inode = KREAD(inode, i_ino);
+	seen->one[i].dev = KREAD(inode, i_sb, s_dev);
+	seen->n++;
+	return 0;
 }
 
 SEC("lsm/path_unlink")
@@ -202,6 +259,13 @@ INLINE void see_dentry(__u32 operation, struct dentry *dentry)
 	struct seen *seen;
 
 	if (!note || !note->mnt)
+		return;
+	/*
+	 * A layered filesystem changes the layer's object inside the same call: the first one is what the call named.
+	 * On the same filesystem it is a second try, of a stale handle say, and the last one counts.
+	 */
+	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, 0);
+	if (seen && seen->operation && seen->sb != (__u64)KREAD(dentry, d_sb))
 		return;
 	seen = seen_begin(operation, dentry);
 	if (seen)

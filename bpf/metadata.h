@@ -29,8 +29,10 @@ struct seen {
 	__u64 inode;
 	__u32 length, length2; /* path, then path2 right behind it */
 	__u16 flags, flags2;
-	__u32 pad;
+	__u32 doubt; /* a path did not hold while it was read */
+	__u64 sb;    /* the object's filesystem, by address */
 	__u64 walk_at;
+	struct trail trail;
 	__u64 bytes[PENDING_BYTES / 8];
 };
 
@@ -247,12 +249,11 @@ INLINE bool meta_seen(struct slot *s, struct hd_meta *h, const struct meta_call 
 	if (!cfg_lsm)
 		return false;
 	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, 0);
-	if (!seen || seen->operation != m->operation)
+	/* A refused call may have been refused for another object than it would have come to. */
+	if (!seen || seen->operation != m->operation || h->result)
 		return false;
-	seen->operation = 0;
-	/* A refused call may not have come as far as the hook: then this is an earlier call's. */
-	if (h->result)
-		return false;
+	if (seen->doubt)
+		s->doubt = 1;
 	h->inode = seen->inode;
 	h->dev = seen->dev;
 	if (seen->inode)
@@ -266,6 +267,16 @@ INLINE bool meta_seen(struct slot *s, struct hd_meta *h, const struct meta_call 
 	if (m->name2)
 		seen_item(s, HD_I_PATH2, seen, seen->length, seen->length2, seen->flags2);
 	return true;
+}
+
+/* The call is over: nothing of it may be taken for the next one's. */
+INLINE void meta_done(void)
+{
+	struct seen *seen = cfg_lsm ? bpf_task_storage_get(&seen_objects, current_trusted(), NULL, 0) : NULL;
+
+	if (seen)
+		seen->operation = 0;
+	note_drop();
 }
 
 INLINE void meta_by_name(struct slot *s, const struct meta_call *m)
@@ -285,6 +296,8 @@ INLINE bool meta_by_fd(struct slot *s, struct hd_meta *h, int fd)
 
 	if (!file)
 		return false;
+	if (fd_doubted(fd, 0))
+		s->doubt = 1;
 	object_of_inode(KREAD(file, f_inode), &o);
 	h->inode = o.inode;
 	h->dev = o.dev;
@@ -310,8 +323,10 @@ int BPF_PROG(on_metadata, struct pt_regs *regs, long ret)
 	meta_names(&m, &c);
 	if (!m.operation)
 		meta_attributes(&m, &c);
-	if (!m.operation)
+	if (!m.operation || call_restarts(ret)) {
+		meta_done();
 		return 0;
+	}
 	h = (struct hd_meta *)frame_begin(s, HD_FILE_METADATA, sizeof(*h));
 	frame_call(&h->h, &c);
 	h->result = ret;
@@ -333,6 +348,7 @@ int BPF_PROG(on_metadata, struct pt_regs *regs, long ret)
 	else if (m.fd < 0)
 		meta_by_name(s, &m);
 	frame_submit(s, HD_LANE_BULK);
+	meta_done();
 	return 0;
 }
 

@@ -37,6 +37,8 @@ struct pending {
 	__u32 waiting;  /* the call returned, the outcome is open */
 	__u32 decided;
 	__s32 result;
+	__u32 restarts; /* a signal interrupted the call: it may be made again, and then told is how it ended */
+	__u32 told;
 	__u32 pad;
 };
 
@@ -317,6 +319,7 @@ INLINE void pending_emit(struct slot *s, struct pending *p, long result)
 	n->h.time_ns = bpf_ktime_get_boot_ns();
 	n->h.cpu = bpf_get_smp_processor_id();
 	n->h.flags = HD_F_VERIFIED;
+	s->doubt = 0;
 	n->result = result;
 	item_address(s, HD_I_SOCKADDR, &p->remote, p->remote_bytes);
 	item_address(s, HD_I_SOCKADDR2, &p->local, p->local_bytes);
@@ -344,6 +347,15 @@ INLINE void connect_wait(struct slot *s, struct hd_net *n, __u64 key, long resul
 	p->waiting = 1;
 }
 
+/* Its struct file's address, as a number: pointers are no arguments of global functions. */
+INLINE __u64 sock_file(struct socket *sock)
+{
+	__u64 file = 0;
+
+	bpf_core_read(&file, sizeof(file), &sock->file);
+	return file;
+}
+
 /*
  * The socket of the connect that has just returned. A TCP one is the one that went out during this very call; the
  * descriptor may be another thread's new file by now. `sure` is cleared where only the caller's memory said which.
@@ -362,9 +374,19 @@ INLINE struct sock *connect_socket(const struct call *c, bool *sure)
 		if (p && !p->waiting)
 			return (struct sock *)key;
 	}
-	*sure = !c->memory;
 	sock = fd_socket(c->a[0]);
+	*sure = !c->memory && sock && !fd_doubted(c->a[0], sock_file(sock));
 	return sock ? KREAD(sock, sk) : NULL;
+}
+
+/* A signal came while a blocking connect waited: the connection goes on, whether or not the call is made again. */
+INLINE void connect_interrupted(struct hd_net *n, struct pending *p)
+{
+	if (!p || p->waiting)
+		return;
+	__builtin_memcpy(&p->net, n, sizeof(*n));
+	p->restarts = 1;
+	p->waiting = 1;
 }
 
 INLINE void connect_exit(struct slot *s, const struct call *c, const void *address, __u32 bytes, __u32 flags)
@@ -372,10 +394,13 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 	struct pending *p;
 	struct hd_net *n;
 	struct sock *sk;
+	__u32 protocol;
 	bool sure;
 	__u64 key;
 
 	sk = connect_socket(c, &sure);
+	if (!sk && call_restarts(c->result))
+		return;
 	if (!sk) {
 		n = (struct hd_net *)frame_begin(s, HD_NETWORK_CONNECT, sizeof(*n));
 		frame_call(&n->h, c);
@@ -390,11 +415,21 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 	key = (__u64)sk;
 	n = net_begin(s, HD_NETWORK_CONNECT, c, sk);
 	n->flags = flags;
+	protocol = n->protocol;
+	p = sure ? bpf_map_lookup_elem(&pendings, &key) : NULL;
+	if (p && p->told) {
+		/* Made again after a signal; how it ended has been told. */
+		bpf_map_delete_elem(&pendings, &key);
+		return;
+	}
+	if (call_restarts(c->result)) {
+		connect_interrupted(n, p);
+		return;
+	}
 	if (sure && c->result == -EINPROGRESS && n->protocol == IPPROTO_TCP) {
 		connect_wait(s, n, key, c->result);
 		return;
 	}
-	p = sure ? bpf_map_lookup_elem(&pendings, &key) : NULL;
 	if (c->result < 0) {
 		n->result = c->result;
 		if (p && !p->waiting) {
@@ -416,6 +451,8 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 		connection_open(s, sk, 0);
 	if (p)
 		bpf_map_delete_elem(&pendings, &key);
+	if (protocol != IPPROTO_TCP)
+		fd_connected(c->a[0], sock_file(KREAD(sk, sk_socket)));
 }
 
 SEC("tp_btf/sys_exit")
@@ -428,6 +465,7 @@ int BPF_PROG(on_connect, struct pt_regs *regs, long ret)
 		return 0;
 	call_read(&c, regs, ret);
 	connect_exit(s, &c, (void *)c.a[1], c.a[2], 0);
+	note_drop();
 	return 0;
 }
 
@@ -495,7 +533,10 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 			connection_open(s, sk, 0);
 		slot_drop(s);
 	}
-	bpf_map_delete_elem(&pendings, &key);
+	if (p->restarts)
+		p->told = 1;
+	else
+		bpf_map_delete_elem(&pendings, &key);
 	return 0;
 }
 
@@ -567,6 +608,9 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 	}
 	if (!c.memory)
 		n->h.flags |= HD_F_VERIFIED;
+	if (fd_doubted(c.a[0], 0))
+		s->doubt = 1;
+	note_drop();
 	if (n->family == AF_UNIX)
 		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
 	else if (n->family == AF_VSOCK)
@@ -597,6 +641,9 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 	sk = KREAD(sock, sk);
 	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sk);
 	n->h.flags |= HD_F_VERIFIED;
+	if (fd_doubted(ret, 0))
+		s->doubt = 1;
+	note_drop();
 	if (n->family == AF_UNIX) {
 		struct sock *peer = KREAD((struct unix_sock *)sk, peer);
 

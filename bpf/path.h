@@ -2,15 +2,23 @@
 /*
  * Paths from the kernel's own dentries and mounts: components leaf first, each followed by '/', up to PATH_MAX
  * bytes, through every mount point up to the root of the mount namespace. The reader turns them round.
+ *
+ * Nothing is locked meanwhile, so a rename might leave a path that never was: half the old one, half the new one. Each
+ * dentry has a sequence that a rename of it moves on; it is noted before the name and the parent are read, and looked
+ * at again at the end. If none has moved, all of it was true at that moment; else the walk is made again.
  */
 #ifndef HEDDLE_BPF_PATH_H
 #define HEDDLE_BPF_PATH_H
 
 #include "core.h"
 
+#define WALKS 8
+#define WALK_MOVED 0x10000 /* beside the HD_P_ flags */
+
 struct walk {
 	void *to;    /* the destination's first byte */
 	__u64 *at;   /* offset of the next byte, beside the destination */
+	struct trail *trail;
 	struct dentry *dentry;
 	struct dentry *mount_root;
 	struct mount *mount;
@@ -23,9 +31,59 @@ INLINE struct mount *mount_of(struct vfsmount *mnt)
 	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
 }
 
+INLINE void trail_note(struct trail *trail, __u64 at, __u64 mark)
+{
+	__u64 n = trail->n++;
+
+	if (n >= TRAIL)
+		return;
+	n = masked(n, TRAIL - 1);
+	trail->step[n].at = at;
+	trail->step[n].mark = mark;
+}
+
+struct trail_look {
+	struct trail *trail;
+	__u32 moved;
+};
+
+static long trail_one(__u32 i, void *context)
+{
+	struct trail_look *w = context;
+	__u64 n = i, at, mark;
+
+	if (n >= w->trail->n || n >= TRAIL)
+		return 1;
+	n = masked(n, TRAIL - 1);
+	at = w->trail->step[n].at;
+	mark = w->trail->step[n].mark;
+	if (at & 1) {
+		if ((__u64)KREAD((struct mount *)(at - 1), mnt_mountpoint) == mark)
+			return 0;
+	} else if (!(mark & 1)) { /* an odd one: a rename was under way */
+		if (KREAD((struct dentry *)at, d_seq.seqcount.sequence) == mark)
+			return 0;
+	}
+	w->moved = 1;
+	return 1;
+}
+
+/* Returns true when what was walked may not have been so at any one moment. */
+static __noinline int trail_moved(struct trail *trail)
+{
+	struct trail_look w = {};
+
+	if (!trail || trail->n > TRAIL)
+		return 1;
+	w.trail = trail;
+	bpf_loop(TRAIL, trail_one, &w, 0);
+	return w.moved;
+}
+
 /* One component or one mount point; 1 ends the walk. `room` is the destination's size; 512 bytes of it stay free. */
 INLINE long walk_one(struct walk *w, const __u32 room)
 {
+	__u64 sequence = KREAD(w->dentry, d_seq.seqcount.sequence);
 	struct dentry *d = w->dentry, *parent = KREAD(d, d_parent);
 	struct mount *m = w->mount;
 	struct qstr name;
@@ -39,6 +97,7 @@ INLINE long walk_one(struct walk *w, const __u32 room)
 			if (up == m)
 				return 1;
 			w->dentry = KREAD(m, mnt_mountpoint);
+			trail_note(w->trail, (__u64)((void *)m + 1), (__u64)w->dentry);
 			w->mount = up;
 			w->mount_root = KREAD(up, mnt.mnt_root);
 			return 0;
@@ -49,6 +108,7 @@ INLINE long walk_one(struct walk *w, const __u32 room)
 			return 1;
 		w->flags |= HD_P_MEMFD;
 	}
+	trail_note(w->trail, (__u64)d, sequence);
 	load16(&name, (void *)d + bpf_core_field_offset(struct dentry, d_name));
 	length = name.len;
 	if (length > 255)
@@ -128,6 +188,8 @@ __noinline int path_item(__u32 slot_kind, __u32 kind)
 		return 0;
 	w.to = s->frame;
 	w.at = &s->walk_at;
+	w.trail = &s->trail;
+	s->trail.n = 0;
 	w.start = at + sizeof(struct hd_item);
 	s->walk_at = w.start;
 	walk_begin(&w, (struct vfsmount *)s->walk_mount, (struct dentry *)s->walk_dentry);
@@ -135,16 +197,37 @@ __noinline int path_item(__u32 slot_kind, __u32 kind)
 	end = s->walk_at;
 	if (end < w.start || end > FRAME_BYTES)
 		end = w.start;
-	item_close(s, at, end - w.start, w.flags);
+	item_close(s, at, end - w.start, w.flags & 0xffff);
 	return w.flags;
 }
 
-/* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
+/* Did something move on the way of the walk that the slot made last? */
+__noinline int path_moved(__u32 slot_kind)
+{
+	struct slot *s = slot_get(slot_kind);
+
+	return !s || trail_moved(&s->trail);
+}
+
+/*
+ * Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame, walked until it holds; an event with a
+ * path that never did is not verified. Returns its HD_P_ flags.
+ */
 INLINE __u32 item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
 {
+	__u32 size = ((struct hd_header *)s->frame)->size, slot_kind = s->kind, flags = 0;
+
 	s->walk_mount = (__u64)mnt;
 	s->walk_dentry = (__u64)dentry;
-	return path_item(s->kind, kind);
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < WALKS; i++) {
+		((struct hd_header *)s->frame)->size = size;
+		flags = path_item(slot_kind, kind);
+		if (!path_moved(slot_kind))
+			return flags;
+	}
+	s->doubt = 1;
+	return flags;
 }
 
 INLINE __u32 item_file_path(struct slot *s, __u16 kind, struct file *file)

@@ -222,6 +222,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 
 	if (!in_scope())
 		return 0;
+	files_fork(clone_flags);
 	s = slot_get(SLOT_TASK);
 	pst = state_current();
 	st = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -300,7 +301,7 @@ INLINE __u16 item_args(struct slot *s, struct hd_exec *x, unsigned long from, un
  * The script behind a #! exec: the kernel has let go of its file, what is left is the name. One that was opened
  * before (execveat, fexecve) is named /dev/fd/N or /dev/fd/N/rest: then the descriptor knows better.
  */
-INLINE void exec_script(struct slot *s, struct linux_binprm *bprm)
+INLINE void exec_script(struct slot *s, struct linux_binprm *bprm, __u32 old_tid)
 {
 	const char *name = KREAD(bprm, filename);
 	struct file *file;
@@ -318,6 +319,9 @@ INLINE void exec_script(struct slot *s, struct linux_binprm *bprm)
 	file = fd_file(fd);
 	if (!file)
 		return;
+	/* Other threads had the table until the exec ended them; by then who vacated the number had left a note. */
+	if (files_foreign() || note_found(old_tid, fd))
+		s->doubt = 1;
 	if (head[i & 15] == '/') {
 		item_kernel_string(s, HD_I_NAME, name + i + 1);
 		item_file_path(s, HD_I_BASE, file);
@@ -398,10 +402,11 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	} else {
 		x->flags |= HD_EXEC_SCRIPT;
 		item_file_path(s, HD_I_INTERPRETER, exe);
-		exec_script(s, bprm);
+		exec_script(s, bprm, old_pid);
 	}
 	item_cwd(s, HD_I_CWD);
 	item_args(s, x, KREAD(mm, arg_start), KREAD(mm, arg_end));
+	note_drop_of(old_pid);
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
@@ -449,6 +454,7 @@ int BPF_PROG(on_exit, struct task_struct *t)
 
 	if (!in_scope())
 		return 0;
+	note_drop();
 	st = bpf_task_storage_get(&tasks, t, NULL, 0);
 	if (st && st->counted)
 		__sync_fetch_and_sub(&stray_tasks, 1);

@@ -61,6 +61,7 @@ enum hd_via {
 
 /* hd_header.flags */
 #define HD_F_VERIFIED 0x01 /* every object named was read from the kernel's own structures */
+#define HD_F_SEEN 0x02     /* a hook inside the call saw the object: what the canaries go by, of no use to a reader */
 
 /*
  * Common part. The first 32 bytes are the classic header (type, time, pid, tid, uid, gid); the second

@@ -65,6 +65,8 @@ static const struct hook_spec hook_specs[] = {
 	{ "on_egress", "cgroup_skb/egress", "DNS sent, datagrams' destinations", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_ingress", "cgroup_skb/ingress", "DNS received", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_sock_create", "cgroup/sock_create", "whose socket it is", SENSOR_TIER_TRACEPOINT, true, false },
+	{ "lsm_open", "lsm/file_open", "the file that an open opened, whatever its descriptor says", SENSOR_TIER_LSM,
+	  false, false },
 	{ "lsm_unlink", "lsm/path_unlink", "the object of unlink", SENSOR_TIER_LSM, false, false },
 	{ "lsm_rmdir", "lsm/path_rmdir", "the object of rmdir", SENSOR_TIER_LSM, false, false },
 	{ "lsm_mkdir", "lsm/path_mkdir", "the object of mkdir", SENSOR_TIER_LSM, false, false },

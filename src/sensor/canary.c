@@ -122,6 +122,13 @@ static bool is_refused_exec(const struct look *l)
 	return x && x->result < 0;
 }
 
+static bool seen_open(const struct look *l)
+{
+	const struct hd_open *o = FIXED(l, hd_open);
+
+	return succeeded_open(l) && o->h.flags & HD_F_SEEN;
+}
+
 static bool is_exec(const struct look *l)
 {
 	const struct hd_exec *x = FIXED(l, hd_exec);
@@ -176,6 +183,7 @@ static const struct check checks[] = {
 	  is_received },
 	/* Nothing else could know whose socket it is that receives before it has sent. */
 	{ "cgroup/sock_create", NULL, "received the query", CANARY_DNS_SERVE, HD_DNS_QUERY, -1, true, is_received },
+	{ "lsm/file_open", NULL, "opened a file", CANARY_OPEN, HD_FILE_OPEN, SYS_openat, true, seen_open },
 	{ "lsm/path_unlink", NULL, "unlink", CANARY_UNLINK, HD_FILE_METADATA, -1, true, is_unlink },
 	{ "lsm/path_rmdir", NULL, "rmdir", CANARY_RMDIR, HD_FILE_METADATA, -1, true, is_rmdir },
 	{ "lsm/path_mkdir", NULL, "mkdir", CANARY_MKDIR, HD_FILE_METADATA, -1, true, is_mkdir },

@@ -32,7 +32,7 @@ static const struct sample {
 	uint64_t detail; /* bytes, operation, egress, rule; or of the result: 1 refused */
 	const char *proves; /* hook or part; more than one where the frame shows more: "a b" */
 } samples[] = {
-	{ HD_FILE_OPEN, SYS_openat, 0, "open" },
+	{ HD_FILE_OPEN, SYS_openat, 0, "open lsm/file_open" },
 	{ HD_FILE_WRITE, 0xffff, CANARY_WRITE_BYTES, "write close" },
 	{ HD_FILE_WRITE, 0xffff, CANARY_COPY_BYTES, "copy" },
 	{ HD_FILE_METADATA, SYS_fchmod, HD_META_CHMOD, "metadata" },
@@ -88,7 +88,7 @@ static void push(const struct sample *s, int64_t time_ns, bool verified)
 	u.h = frame_header(s->type);
 	u.h.syscall = (__u16)s->syscall;
 	u.h.time_ns = (uint64_t)time_ns;
-	u.h.flags = verified ? HD_F_VERIFIED : 0;
+	u.h.flags = verified ? HD_F_VERIFIED | HD_F_SEEN : 0;
 	switch (s->type) {
 	case HD_FILE_WRITE:
 		u.fold.bytes = s->detail;
