@@ -12,9 +12,11 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -120,6 +122,50 @@ static int decided(int fd)
 	(void)must(poll(&p, 1, 20000) == 1, "the connection is decided");
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
 	return error;
+}
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* The call ends by a signal, the connection is made all the same: that must not go untold. Then with a restart. */
+static void case_interrupted(void)
+{
+	static const int flags[] = { 0, SA_RESTART };
+	static const char *const words[] = { "interrupted by a signal", "made again after a signal" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		struct sigaction act = { .sa_handler = on_alarm, .sa_flags = flags[i] };
+		struct itimerval soon = { .it_value.tv_usec = 50000 }, never = { 0 };
+		int full, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		struct sockaddr_in a;
+		unsigned port;
+		pid_t child;
+
+		/* One waits to be accepted, there is room for no other: the kernel drops the second's first packets. */
+		full = listener_of(AF_INET, 0, &port);
+		a = v4_port(port);
+		(void)must(connect(first, (struct sockaddr *)&a, sizeof(a)) == 0, "the first connection");
+		child = fork();
+		if (child == 0) {
+			(void)usleep(200000);
+			_exit(accept(full, NULL, NULL) < 0);
+		}
+		(void)sigaction(SIGALRM, &act, NULL);
+		(void)setitimer(ITIMER_REAL, &soon, NULL);
+		int r = connect(fd, (struct sockaddr *)&a, sizeof(a));
+
+		(void)must(flags[i] ? r == 0 : r < 0 && errno == EINTR, "the call meets the signal");
+		(void)setitimer(ITIMER_REAL, &never, NULL);
+		(void)must(decided(fd) == 0, "connected in the end");
+		(void)wait_for(child);
+		expect("network_connect", words[i],
+		       "@destination_port=%u|@source_port=%u|destination=127.0.0.1|" TCP4 "result=0|verified=true|%%late",
+		       port, port_of(fd));
+		(void)close(full);
+	}
 }
 
 static void case_nonblocking(void)
@@ -369,6 +415,7 @@ static void case_fast_open(void)
 static const struct act_case cases[] = {
 	{ "tcp", case_tcp },
 	{ "tcp6", case_tcp6 },
+	{ "interrupted", case_interrupted },
 	{ "nonblocking", case_nonblocking },
 	{ "pending", case_pending },
 	{ "undecided", case_undecided },
