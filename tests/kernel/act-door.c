@@ -17,20 +17,20 @@
 #define TEXT "12345"
 
 /* Reads what is there through the descriptor, writes as much behind it, and says so. */
-static void use(int fd, const char *path, const char *how)
+static void use(int fd, const char *path, const char *way, const char *how)
 {
 	char text[sizeof(TEXT)];
 
 	(void)must(read(fd, text, 5) == 5 && memcmp(text, TEXT, 5) == 0 && write(fd, "678", 3) == 3, how);
 	(void)close(fd);
-	expect_n(-1, "file_read", how, "@path=%s|bytes:=5|operations:=1|verified=true", path);
-	expect_n(-1, "file_write", how, "@path=%s|bytes:=3|operations:=1|verified=true", path);
+	expect_n(-1, "file_read", how, "@path=%s|bytes:=5|operations:=1|verified=true|%%way=%s", path, way);
+	expect_n(-1, "file_write", how, "@path=%s|bytes:=3|operations:=1|verified=true|%%way=%s", path, way);
 	expect_none("file_open", how, "path=%s", path);
 }
 
 static int inherits(void *context)
 {
-	use(*(int *)context, at("inherited"), "a descriptor that was inherited");
+	use(*(int *)context, at("inherited"), "inherited", "a descriptor that was inherited");
 	return 0;
 }
 
@@ -67,7 +67,7 @@ static int receives(void *context)
 	if (!must(recvmsg(*(int *)context, &m, 0) == 1 && c.head.cmsg_type == SCM_RIGHTS, "recvmsg"))
 		return 1;
 	memcpy(&fd, CMSG_DATA(&c.head), sizeof(fd));
-	use(fd, at("passed"), "a descriptor that was passed over a unix socket");
+	use(fd, at("passed"), "passed", "a descriptor that was passed over a unix socket");
 	return 0;
 }
 
@@ -112,7 +112,7 @@ static void case_taken(void)
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	taken = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	expect("sandbox_escape", "pidfd_getfd", "@category=ptrace|@syscall=pidfd_getfd|+target|%s", ok(taken));
-	use(taken, at("taken"), "a descriptor that was taken by pidfd_getfd");
+	use(taken, at("taken"), "pidfd_getfd", "a descriptor that was taken by pidfd_getfd");
 	(void)kill(pid, SIGKILL);
 	(void)wait_for(pid);
 }

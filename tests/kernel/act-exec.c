@@ -181,7 +181,7 @@ static int script(void *context)
 	(void)context;
 	expect("process_exec", "a script with an interpreter",
 	       "@path=%s|exe=%s|interpreter=%s|comm=script|" SUCCESS "|args[0]=%s|args[1]=--script|args[2]=./script|"
-	       "args[3]=one|args[4]=two words|args_count=5",
+	       "args[3]=one|args[4]=two words|args_count=5|%%way=script",
 	       at("script"), act_self, act_self, act_self);
 	(void)must(execv("./script", argv) == 0, "execve");
 	return 1;
@@ -192,8 +192,8 @@ static int nested(void *context)
 	char *argv[] = { "lost", NULL };
 
 	(void)context;
-	expect("process_exec", "a script run by a script", "@path=%s|exe=%s|+interpreter|comm=outer|" SUCCESS,
-	       at("outer"), act_self);
+	expect("process_exec", "a script run by a script",
+	       "@path=%s|exe=%s|+interpreter|comm=outer|%%way=script|" SUCCESS, at("outer"), act_self);
 	(void)must(execv("./outer", argv) == 0, "execve");
 	return 1;
 }
@@ -221,8 +221,9 @@ static int run_fd(void *context)
 	const char *const *what = context;
 	int fd = (int)strtol(what[1], NULL, 10);
 
-	expect("process_exec", what[0], "@args[0]=hidden|comm=*|exe~%s|path~%s|" SUCCESS "|fileless=true|args_count=4",
-	       what[2], what[2]);
+	expect("process_exec", what[0],
+	       "@args[0]=hidden|comm=*|exe~%s|path~%s|" SUCCESS "|fileless=true|args_count=4%s",
+	       what[2], what[2], what[3]);
 	(void)must(sys_execveat(fd, "", argv, AT_EMPTY_PATH) == 0, "execveat");
 	return 1;
 }
@@ -230,7 +231,7 @@ static int run_fd(void *context)
 static void case_fileless(void)
 {
 	char number[16], path[64];
-	const char *what[] = { "fexecve of a memfd", number, "secret" };
+	const char *what[] = { "fexecve of a memfd", number, "secret", "|%way=memfd" };
 	int fd = memfd_create("secret", MFD_CLOEXEC);
 	int gone;
 
@@ -245,6 +246,7 @@ static void case_fileless(void)
 	(void)snprintf(number, sizeof(number), "%d", gone);
 	what[0] = "a deleted image";
 	what[2] = at("gone");
+	what[3] = "";
 	(void)in_child(run_fd, what);
 	(void)must(WEXITSTATUS(act_status) == 8, "the deleted image ran");
 }
@@ -412,8 +414,8 @@ static int by_loader(void *context)
 	char real[4096];
 
 	expect("process_exec", "a program run by the dynamic loader",
-	       "@path=%s|exe=%s|comm=*|" SUCCESS "|loaded=%s|args[1]=%s", realpath(context, real), real, act_self,
-	       act_self);
+	       "@path=%s|exe=%s|comm=*|" SUCCESS "|loaded=%s|args[1]=%s|%%way=loader",
+	       realpath(context, real), real, act_self, act_self);
 	(void)must(execv(context, argv) == 0, "execve");
 	return 1;
 }

@@ -81,11 +81,12 @@ static void case_memfd(void)
 	(void)must(fd >= 0 && ftruncate(fd, PAGE) == 0 && write(fd, "\303", 1) == 1, "memfd");
 	p = mmap(NULL, PAGE, RX, MAP_PRIVATE, fd, 0);
 	expect("memory_exec", "a memfd mapped to run",
-	       "@operation=mmap|@address=%p|length=4096|backing=memfd:jit|reason=memfd_exec|%s", p, ok(0));
+	       "@operation=mmap|@address=%p|length=4096|backing=memfd:jit|reason=memfd_exec|%%way=memfd|%s", p, ok(0));
 	p = mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0);
 	(void)must(p != MAP_FAILED, "mmap");
 	expect("memory_exec", "a memfd's mapping made executable",
-	       "@operation=mprotect|@address=%p|backing=memfd:jit|reason=memfd_exec|%s", p, ok(mprotect(p, PAGE, RX)));
+	       "@operation=mprotect|@address=%p|backing=memfd:jit|reason=memfd_exec|%%way=memfd|%s", p,
+	       ok(mprotect(p, PAGE, RX)));
 }
 
 static void case_shm(void)

@@ -205,8 +205,8 @@ static void case_handle(void)
 		return;
 	}
 	fd = open_by_handle_at(dir, &handle.h, O_RDWR);
-	expect("file_open", "open_by_handle_at", "@flags=O_RDWR|@result=0|%s|%s|path=%s", ok(fd), identity(fd),
-	       at("handled"));
+	expect("file_open", "open_by_handle_at", "@flags=O_RDWR|@result=0|%s|%s|path=%s|%%way=handle", ok(fd),
+	       identity(fd), at("handled"));
 	(void)close(fd);
 	memset(handle.h.f_handle, 0xee, handle.h.handle_bytes);
 	fd = open_by_handle_at(dir, &handle.h, O_WRONLY);

@@ -100,7 +100,7 @@ static void case_compat_files(void)
 	fd = int80(5, low("f"), O_WRONLY | O_CREAT, 0640);
 	expect("file_open", "open", "@path=%s|via=compat|flags=O_WRONLY,O_CREAT|mode=0640|%s", at("f"), ok(fd));
 	(void)must(int80(4, fd, low("12345"), 5) == 5 && int80(6, fd, 0, 0) == 0, "write");
-	expect_n(-1, "file_write", "write", "@path=%s|bytes:=5|operations:=1", at("f"));
+	expect_n(-1, "file_write", "write", "@path=%s|bytes:=5|operations:=1|%%way=compat", at("f"));
 	expect("file_metadata", "mkdir", "@operation=mkdir|@path=%s|%%path|mode=0700|via=compat|%s", at("d"),
 	       ok(int80(39, low("d"), 0700, 0)));
 	expect("file_metadata", "rename", "@operation=rename|@path=%s|%%path|+new_path|via=compat|%s", at("f"),
@@ -321,7 +321,7 @@ static int thirtytwo(void *context)
 	expect("process_exec", "a 32-bit program by a 64-bit call",
 	       "@path=%s|args[1]=%s|via=syscall|comm=*|exe=%s|result=0|verified=true", self, way, self);
 	expect("file_open", "creat", "@path=%s|@via=compat|comm=*|exe=%s|result=0|verified=true", file, self);
-	expect_n(-1, "file_write", "write", "@path=%s|bytes:=3|operations:=1|comm=*|exe=%s", file, self);
+	expect_n(-1, "file_write", "write", "@path=%s|bytes:=3|operations:=1|comm=*|exe=%s|%%way=compat", file, self);
 	expect("network_socket", "socketcall",
 	       "@socket_type=SOCK_DGRAM|@via=compat|comm=*|exe=%s|result=0|verified=true", self);
 	expect("process_exec", "a 64-bit program by a 32-bit call",
@@ -354,7 +354,8 @@ static int x32_exec(void *context)
 	long list = (low("............................") + 3) & ~3L;
 
 	memcpy((void *)list, argv, sizeof(argv));
-	expect("process_exec", "execve", "@path=%s|args[0]=x32|args_count=4|via=compat|comm=*|result=*|verified=*",
+	expect("process_exec", "execve",
+	       "@path=%s|args[0]=x32|args_count=4|via=compat|%%way=x32|comm=*|result=*|verified=*",
 	       act_self);
 	(void)syscall(X32(520), low(act_self), list, 0);
 	return 9;
@@ -368,20 +369,20 @@ static void case_x32(void)
 	long fd = syscall(X32(SYS_open), name, O_WRONLY | O_CREAT, 0600), r;
 	uint32_t piece[2] = { (uint32_t)low("abc"), 3 };
 
-	expect("file_open", "open", "@path=%s|via=compat|flags=O_WRONLY,O_CREAT|%s", at("x"), any(fd));
+	expect("file_open", "open", "@path=%s|via=compat|%%way=x32|flags=O_WRONLY,O_CREAT|%s", at("x"), any(fd));
 	if (fd < 0)
 		skip("x32 calls that succeed",
 		     "the kernel has no x32 ABI, or has it switched off: Debian's has with syscall.x32=y");
 	if (fd >= 0) {
 		r = syscall(X32(516), fd, words(piece[0], piece[1], 0, 0, 0, 0), 1); /* writev, of the ABI's own */
-		expect_n(-1, "file_write", "writev", "@path=%s|bytes:=3|operations:=1", at("x"));
+		expect_n(-1, "file_write", "writev", "@path=%s|bytes:=3|operations:=1|%%way=x32", at("x"));
 		(void)must(r == 3 && close((int)fd) == 0, "writev");
 	}
-	expect("file_metadata", "unlink", "@operation=unlink|@path=%s|%%path|via=compat|%s", at("x"),
+	expect("file_metadata", "unlink", "@operation=unlink|@path=%s|%%path|via=compat|%%way=x32|%s", at("x"),
 	       any(syscall(X32(SYS_unlink), name)));
-	expect("network_socket", "socket", "@family=AF_INET|@socket_type=SOCK_DGRAM|via=compat|%s",
+	expect("network_socket", "socket", "@family=AF_INET|@socket_type=SOCK_DGRAM|via=compat|%%way=x32|%s",
 	       any(syscall(X32(SYS_socket), AF_INET, SOCK_DGRAM, 0)));
-	expect("sandbox_escape", "ptrace", "@category=ptrace|@syscall=ptrace|via=compat|%s",
+	expect("sandbox_escape", "ptrace", "@category=ptrace|@syscall=ptrace|via=compat|%%way=x32|%s",
 	       any(syscall(X32(521), 16 /* PTRACE_ATTACH */, 0, 0, 0)));
 	(void)in_child(x32_exec, NULL);
 	(void)must(WIFEXITED(act_status) && WEXITSTATUS(act_status) == (fd < 0 ? 9 : 8), "exec");

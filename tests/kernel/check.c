@@ -26,6 +26,7 @@ struct wanted {
 	int count;
 	bool by_path; /* %path */
 	bool late;    /* %late */
+	char way[32]; /* %way */
 	struct field field[FIELDS_MAX];
 	size_t n;
 };
@@ -120,6 +121,8 @@ static bool wanted_parse(char *text, struct wanted *ret)
 		if (*f == '%') {
 			ret->by_path |= strcmp(f, "%path") == 0;
 			ret->late |= strcmp(f, "%late") == 0;
+			if (strncmp(f, "%way=", 5) == 0)
+				(void)snprintf(ret->way, sizeof(ret->way), "%s", f + 5);
 			continue;
 		}
 		if (!field_parse(f, &one))
@@ -387,6 +390,9 @@ static void judge_one(struct judgement *j, const struct wanted *w)
 	(void)snprintf(name, sizeof(name), "%s: %s [%s]%s", j->where, w->what, w->type,
 		       unverified ? " (unverified in this tier)" : "");
 	tap(!*why, name, why, evidence);
+	for (size_t k = 0; !*why && w->count != 0 && k < j->lines->n; k++)
+		if (is_candidate(w, &j->lines->line[k]))
+			covers(&j->lines->line[k], w->way);
 }
 
 static void end_case(struct judgement *j, const char *text)
@@ -493,6 +499,7 @@ void judge_check(const char *family, const char *facts, const char *json, const 
 	}
 	if (lines_read(json, &lines, family) == 0) {
 		j.tier = tier_of(&lines, tier);
+		covers_tier(j.tier);
 		while ((n = getline(&text, &size, f)) > 0) {
 			if (text[n - 1] == '\n')
 				text[n - 1] = '\0';

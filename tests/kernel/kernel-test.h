@@ -49,6 +49,7 @@ extern const struct act_family *const act_families[]; /* NULL ends */
  *   @...        selects: events of the type that meet all selecting fields are the candidates
  *   %path       the object was named by a path: `verified` may be false in the tracepoint tier
  *   %late       the event may be older than the one that was expected before it
+ *   %way=NAME   docs/coverage.md counts the event below this path, a column of tools/coverage, not below its `via`
  * pid and tid select by default; ppid, uid, gid, comm and exe of the caller are expected by default.
  */
 void expect(const char *type, const char *what, const char *format, ...) _printf_(3, 4);
@@ -144,6 +145,9 @@ int lines_read(const char *path, struct lines *ret, const char *family); /* repo
 void lines_free(struct lines *l);
 int64_t time_parse(const char *text); /* RFC 3339, nine digits, Z; ns since the epoch, -1 when malformed */
 bool type_is_event(const char *type);
+/* For docs/coverage.md: "# covers ..." lines. `way`: what the test declared, or "". */
+void covers(const struct line *l, const char *way);
+void covers_tier(const char *tier);
 /* A field's bytes with its \xNN undone where `escaped` names it. Gives the length; cut at size. */
 struct json;
 size_t field_bytes(const struct json *event, const char *key, const struct json *value, char *ret, size_t size);
