@@ -162,7 +162,8 @@ static void case_interrupted(void)
 		(void)must(decided(fd) == 0, "connected in the end");
 		(void)wait_for(child);
 		expect("network_connect", words[i],
-		       "@destination_port=%u|@source_port=%u|destination=127.0.0.1|" TCP4 "result=0|verified=true|%%late",
+		       "@destination_port=%u|@source_port=%u|destination=127.0.0.1|" TCP4
+		       "result=0|verified=true|%%late",
 		       port, port_of(fd));
 		(void)close(full);
 	}
