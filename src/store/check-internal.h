@@ -13,6 +13,7 @@ struct check {
 	uint8_t public_key[CHAIN_PUBLIC];
 	uint8_t end[CHAIN_HASH]; /* of the session's row */
 	char session[37];
+	struct buf message;      /* of the last good checkpoint */
 	bool suspect;            /* the last block does not link: it was put in, or one before it is gone */
 	uint64_t suspect_first, suspect_last;
 };

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/check-internal.h"
+#include "store/head.h"
 #include "store/key.h"
 
 const char *check_what_name(enum check_what what)
@@ -82,7 +83,7 @@ int check_new(const struct chain_start *s, const struct check_options *options, 
 		return -ENOMEM;
 	if (options)
 		c->options = *options;
-	c->view.lenient = true;
+	c->message = BUF_INIT(CHAIN_MESSAGE_MAX);
 	c->hasher = chain_hasher_new();
 	if (!c->hasher)
 		return -ENOMEM;
@@ -99,6 +100,7 @@ void check_free(struct check *c)
 		return;
 	chain_hasher_free(c->hasher);
 	block_view_done(&c->view);
+	buf_done(&c->message);
 	free(c);
 }
 
@@ -267,6 +269,10 @@ int check_checkpoint(struct check *c, struct chain_checkpoint *row)
 	r = chain_checkpoint_hash(c->hasher, row, c->good.before);
 	if (r < 0)
 		return r;
+	buf_clear(&c->message);
+	chain_message(row, &c->message);
+	if (c->message.failed)
+		return c->message.failed;
 	c->good.checkpoints++;
 	c->good.signed_sequence = row->sequence;
 	c->good.signed_ns = row->time_ns;
@@ -332,4 +338,11 @@ const struct check_end *check_end(const struct check *c)
 const uint8_t *check_public(const struct check *c)
 {
 	return c->public_key;
+}
+
+void check_write_head(const struct check *c, struct buf *out)
+{
+	if (c->good.checkpoints > 0)
+		head_write(c->session, c->public_key, (struct bytes){ c->message.data, c->message.length },
+			   c->good.last.signature, out);
 }

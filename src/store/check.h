@@ -83,3 +83,7 @@ int check_finish(struct check *c, const struct chain_end *end);
 const struct check_finding *check_finding(const struct check *c);
 const struct check_end *check_end(const struct check *c);
 const uint8_t *check_public(const struct check *c);
+/* The head of what was found good, as a line of JSON (head.h). Appends; nothing when no checkpoint was good. */
+void check_write_head(const struct check *c, struct buf *out);
+/* Checks all of a session. 0: *ret says what was found. -ENOTSUP: it has no chain (store version 1). */
+int store_verify(struct store_reader *r, const struct check_options *options, struct check **ret, struct err *err);

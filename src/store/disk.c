@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "store/head.h"
 #include "store/seal.h"
 
 #define BATCH_LINES 2000
@@ -31,6 +32,7 @@ struct disk {
 	struct block_packer *packer;
 	struct seal *seal;
 	uint64_t refused[HD_TYPE_EVENT_MAX + 1];
+	char home[PATH_MAX];
 	char path[PATH_MAX];
 	char lock_path[PATH_MAX];
 };
@@ -183,6 +185,7 @@ static int disk_new(const char *home, const char *id, struct disk **ret, struct 
 	d->packer = block_packer_new();
 	if (!d->packer)
 		return err_set(err, ENOMEM, "out of memory");
+	(void)snprintf(d->home, sizeof(d->home), "%s", home);
 	int r = store_path(d->path, home, id, ".db", err);
 	if (r >= 0)
 		r = store_path(d->lock_path, home, id, ".lock", err);
@@ -519,6 +522,7 @@ static int write_end(struct disk *d, const struct store_session *session, struct
 
 int disk_end(struct disk *d, const struct store_session *session, struct err *err)
 {
+	_cleanup_buf_ struct buf head = BUF_INIT(HEAD_MAX);
 	int r = write_end(d, session, err);
 
 	if (r < 0) {
@@ -536,7 +540,9 @@ int disk_end(struct disk *d, const struct store_session *session, struct err *er
 	(void)unlink(d->lock_path);
 	close_fd(&d->lock_fd);
 	d->lock_fd = -1;
-	return 0;
+	/* The session is whole; that its head could not be noted is still said. */
+	seal_write_head(d->seal, &head);
+	return head_append(d->home, &head, err);
 }
 
 void disk_free(struct disk *d)

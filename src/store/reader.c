@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reads one session: its row, and its lines by filter. */
 #include "store/block.h"
+#include "store/check.h"
 #include "store/internal.h"
 
 #include <errno.h>
@@ -210,4 +211,12 @@ int store_events(struct store_reader *r, const struct store_filter *filter,
 			return 0;
 	}
 	return code == SQLITE_DONE ? 0 : store_sql_error(r->db, "read", r->path, err);
+}
+
+int store_verify(struct store_reader *r, const struct check_options *options, struct check **ret, struct err *err)
+{
+	if (r->session.schema < 2)
+		return err_set(err, ENOTSUP, "session %s has no chain: it was written by a Heddle that made none",
+			       r->session.id);
+	return check_store(r->db, r->path, options, ret, err);
 }

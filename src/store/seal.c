@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "store/check.h"
+#include "store/head.h"
 #include "store/key.h"
 
 /* A beat takes the place of the one before it, so that an idle hour costs one row; a late one shows as a row. */
@@ -36,6 +37,7 @@ struct seal {
 	sqlite3_stmt *insert;
 	const char *path;
 	char session[37];
+	uint8_t signature[CHAIN_SIGNATURE]; /* of message, the last one */
 };
 
 int seal_open(const char *home, struct seal **ret, struct err *err)
@@ -242,11 +244,18 @@ int seal_checkpoint(struct seal *s, enum chain_kind kind, const struct chain_end
 	r = chain_checkpoint_hash(s->hasher, &c, now->before);
 	if (r < 0)
 		return err_errno(err, -r, "can't sign the session in %s", s->path);
+	memcpy(s->signature, c.signature, CHAIN_SIGNATURE);
 	now->checkpoints = c.n + 1;
 	now->beat = kind == CHAIN_BEAT;
 	now->signed_sequence = now->sequence;
 	now->signed_ns = c.boot_ns;
 	return 0;
+}
+
+void seal_write_head(const struct seal *s, struct buf *out)
+{
+	head_write(s->session, key_public(s->key), (struct bytes){ s->message.data, s->message.length }, s->signature,
+		   out);
 }
 
 void seal_committed(struct seal *s)

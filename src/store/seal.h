@@ -48,6 +48,9 @@ bool seal_unsigned(const struct seal *s); /* lines since the last checkpoint */
 /* Signs, and writes the row. Negative: SQLite's fault, or libcrypto's (-EIO). `end`: CHAIN_END only. */
 int seal_checkpoint(struct seal *s, enum chain_kind kind, const struct chain_end *end, struct err *err);
 
+/* The last checkpoint as a head (head.h). Appends. */
+void seal_write_head(const struct seal *s, struct buf *out);
+
 /* After the transaction: it is on disk, or none of it is. */
 void seal_committed(struct seal *s);
 void seal_dropped(struct seal *s);
