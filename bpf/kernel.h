@@ -246,8 +246,10 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+/* Whole: an index that is no constant is not relocated, so the step from one to the next is this struct's size. */
 struct upid {
 	int nr;
+	struct pid_namespace *ns;
 };
 
 struct pid {

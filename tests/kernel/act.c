@@ -179,6 +179,17 @@ void joined(pid_t pid)
 	say("J\t%d\n", pid);
 }
 
+void note(const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	say("N\t%s\n", line);
+}
+
 char *at(const char *name)
 {
 	static char cwd[4096];
@@ -308,6 +319,18 @@ unsigned act_tries(unsigned in_short, unsigned in_long)
 	const char *stress = getenv(ACT_STRESS);
 
 	return stress && strcmp(stress, "long") == 0 ? in_long : in_short;
+}
+
+bool act_emulated(void)
+{
+	static char text[4096];
+	int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : 0;
+
+	if (fd >= 0)
+		(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, "QEMU") || strstr(text, "Nehalem");
 }
 
 int act_list(void)

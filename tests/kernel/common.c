@@ -247,10 +247,23 @@ static struct life *life_of(struct lives *all, long long pid)
 	return &all->life[all->n++];
 }
 
+/* A pid that was given again has several lives, and late folds of the earlier one. */
+static struct life *life_by_key(struct lives *all, long long pid, const char *key)
+{
+	struct life *latest = life_of(all, pid);
+
+	if (!latest->key || strcmp(latest->key, key) == 0)
+		return latest;
+	for (size_t i = all->n; i > 0; i--)
+		if (all->life[i - 1].pid == pid && all->life[i - 1].key && strcmp(all->life[i - 1].key, key) == 0)
+			return &all->life[i - 1];
+	return latest;
+}
+
 static void live(struct lives *all, const struct line *l, char *why, size_t size, const char **evidence)
 {
-	struct life *one = life_of(all, l->pid);
 	const char *key = json_text(l->json, "process");
+	struct life *one = life_by_key(all, l->pid, key);
 	bool fold = strcmp(l->type, "file_read") == 0 || strcmp(l->type, "file_write") == 0;
 	long long image = json_int(l->json, "image", -1);
 
@@ -274,6 +287,12 @@ static void live(struct lives *all, const struct line *l, char *why, size_t size
 	if (strcmp(l->type, "process_fork") == 0 && !json_int(l->json, "thread", 0)) {
 		struct life *child = life_of(all, json_int(l->json, "child_pid", -1));
 
+		/* After its end only another process can have the pid: one of the same key would have two exits. */
+		if (child->exits && child->key && strcmp(child->key, json_text(l->json, "child_process")) != 0) {
+			all->life[all->n] =
+			    (struct life){ .pid = child->pid, .born_ns = -1, .died_ns = -1, .image = -1 };
+			child = &all->life[all->n++];
+		}
 		child->known = true;
 		if (!child->key && *json_text(l->json, "child_process"))
 			child->key = json_text(l->json, "child_process");

@@ -227,7 +227,7 @@ static void remove_cgroups(void)
 
 static void run_family(struct run *r, const struct act_family *family, const char *what)
 {
-	char name[128], why[160] = "";
+	char name[128], files[128], why[160] = "";
 	const char *argv[RUN_ARGUMENTS];
 	int pipes[2], status;
 	bool in_time;
@@ -235,7 +235,10 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 
 	/* Before the pipe is made, so that it does not keep the pipe open. */
 	neighbour = neighbour_start();
-	if (run_prepare(r, family->name) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
+	(void)snprintf(files, sizeof(files), "%s", family->apart ? what : family->name);
+	for (char *p = files; *p; p++)
+		*p = *p == '/' ? '-' : *p;
+	if (run_prepare(r, files) < 0 || pipe2(pipes, O_CLOEXEC) < 0) {
 		tap(false, family->name, strerror(errno), NULL);
 		return;
 	}
@@ -256,7 +259,8 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 		(void)snprintf(why, sizeof(why), "not done within %u seconds", r->options->limit);
 	else if (status != 0)
 		(void)snprintf(why, sizeof(why), "wait status 0x%x", (unsigned)status);
-	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0", family->name);
+	(void)snprintf(name, sizeof(name), "%s: heddle run ends with the workload's 0",
+		       family->apart ? what : family->name);
 	tap(!*why, name, why, NULL);
 	run_show_complaints(r);
 	if (family->check)
@@ -265,6 +269,16 @@ static void run_family(struct run *r, const struct act_family *family, const cha
 		judge_check(family->name, r->facts, r->json, r->options->tier, family->lossy);
 	remove_tree(r->work);
 	remove_cgroups();
+}
+
+static void run_apart(struct run *r, const struct act_family *family)
+{
+	for (const struct act_case *c = family->cases; c->name; c++) {
+		char what[64];
+
+		(void)snprintf(what, sizeof(what), "%s/%s", family->name, c->name);
+		run_family(r, family, what);
+	}
 }
 
 /* Does it start at all? If not, one line says why, rather than every family. */
@@ -308,6 +322,8 @@ static void run_all(struct run *r)
 		(void)printf("# %s: %s\n", f->name, f->proves);
 		if (f->prelude)
 			judge_attach(r);
+		else if (f->apart && !(only && strchr(only, '/')))
+			run_apart(r, f);
 		else
 			run_family(r, f, only ? only : f->name);
 	}

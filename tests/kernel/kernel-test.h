@@ -31,6 +31,7 @@ struct act_family {
 	void (*prelude)(void);		   /* not NULL: the family is attached to; this runs before, unseen */
 	bool lossy;			   /* the bulk lane overflows, and must say so */
 	bool stress;			   /* runs with --stress only */
+	bool apart;			   /* each case is a session of its own */
 	/*
 	 * Judges the run in place of judge_check where there is too much for facts line by line: gets the paths of what
 	 * the acts printed and of the JSON lines, and reports with tap(). NULL: judge_check.
@@ -69,6 +70,8 @@ const char *any(long result);
 bool must(bool right, const char *what);
 /* What could not be provoked on this machine, and why. */
 void skip(const char *what, const char *why);
+/* A line for a family's own judge. */
+void note(const char *format, ...) _printf_(1, 2);
 /* A process from outside that has joined the workload: its events are no strangers. */
 void joined(pid_t pid);
 
@@ -98,6 +101,8 @@ extern int act_status;		      /* of the last in_child */
 
 /* How many times a stress case tries: --stress short or long; the short number outside of --stress. */
 unsigned act_tries(unsigned in_short, unsigned in_long);
+/* The machine is QEMU's without KVM, ten times slower than others. */
+bool act_emulated(void);
 #define ACT_STRESS "HEDDLE_TEST_STRESS" /* environment: "short" or "long" */
 
 int act_list(void);
@@ -120,6 +125,12 @@ struct judge_options {
 int judge_run(const struct judge_options *options);
 /* Checks a JSON file against what a workload printed; adds TAP lines. */
 void judge_check(const char *family, const char *facts, const char *json, const char *tier, bool lossy);
+
+/*
+ * Judges a session that is too long to be kept in memory, line by line: strict JSON, sequence, keys that resolve, a
+ * ledger that balances and counts the lines, and what the acts told by note(); see flood-check.c. Prints a table.
+ */
+void judge_flood(const struct act_family *family, const char *facts, const char *json, const char *tier);
 
 /* TAP */
 void tap(bool right, const char *name, const char *why, const char *evidence);

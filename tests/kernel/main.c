@@ -18,7 +18,9 @@
 	X(socket)                                                                                                      \
 	X(connect)                                                                                                     \
 	X(dns)                                                                                                         \
-	X(privilege) X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(flood) X(attach)
+	X(privilege)                                                                                                   \
+	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) X(drown) \
+	    X(lives)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
