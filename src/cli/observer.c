@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "cli/harden.h"
 #include "cli/summary.h"
 #include "cli/watch.h"
 #include "workload/workload.h"
@@ -92,6 +93,7 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 		   struct err *err)
 {
 	struct recorder_options options = o->options.recorder;
+	struct err unable = { 0 };
 	int r;
 
 	if (cgroup) {
@@ -114,8 +116,12 @@ int observer_begin(struct observer *o, const char *cgroup, bool own, const uint3
 	if (r < 0) {
 		o->end.why = "nothing could be followed";
 		(void)recorder_finish(o->recorder, &o->end);
+		return r;
 	}
-	return r;
+	/* All is loaded and open. A kernel that can't do it records no worse, but nobody should believe it did. */
+	if (harden(&unable) < 0 && options.say)
+		options.say(options.context, unable.text);
+	return 0;
 }
 
 void observer_command_ended(struct observer *o, int status, const char *why)

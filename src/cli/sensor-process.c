@@ -53,7 +53,10 @@ static void settle(const struct sensor_process_options *options, int fd)
 		(void)dup2(null, i);
 	if (null > 2)
 		(void)close(null);
-	/* A workload that eats all memory must not cost the record of how. Not permitted everywhere. */
+	/*
+	 * A workload that eats all memory must not cost the record of how; -1000 would leave the machine no way out,
+	 * should it be us. Not permitted everywhere.
+	 */
 	int score = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (score >= 0) {
 		(void)!write(score, "-900", 4);

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/capability.h"
 #include "base/clock.h"
 #include "base/macro.h"
 
@@ -190,6 +191,7 @@ static void *watch(void *context)
 
 	(void)prctl(PR_SET_NAME, "heddle-throttle");
 	hurry();
+	(void)capability_reduce();
 	while (!stop) {
 		struct pollfd fds[] = { { .fd = t->stop, .events = POLLIN }, { .fd = t->alarm, .events = POLLIN } };
 		struct epoll_event taken[HD_LANE_MAX];

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/capability.h"
 #include "base/clock.h"
 
 #define QUEUE_BLOCKS 8
@@ -100,6 +101,8 @@ static void *work(void *context)
 {
 	struct store_writer *w = context;
 
+	/* A thread has capabilities of its own. */
+	(void)capability_reduce();
 	(void)pthread_mutex_lock(&w->lock);
 	for (;;) {
 		if (w->asked > w->served && w->taken >= w->commit_at)

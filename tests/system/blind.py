@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command can do to the sensor, each tried from inside: the sensor survives, or the session shows it."""
+import json
 import os
 import pathlib
 import signal
@@ -125,6 +126,75 @@ class Tracing(Blind):
         self.assertIn(b"the sensor is being traced", said)
         self.assertIn(b"the command was killed", said)
         self.assertFalse(alive(sensor))
+
+
+    def test_memory_and_descriptors(self):
+        """Written and taken from, as root may: each attempt is an event."""
+        script = """
+text = pathlib.Path(f'/proc/{S}/maps').read_text().splitlines()
+at = int(next(l for l in text if ' rw-p ' in l and l.endswith('heddle')).split('-')[0], 16)
+class Piece(ctypes.Structure):
+    _fields_ = [('base', ctypes.c_void_p), ('length', ctypes.c_size_t)]
+data = ctypes.create_string_buffer(8)
+here, there = Piece(ctypes.addressof(data), 8), Piece(at, 8)
+one = ctypes.c_ulong(1)
+print(libc.process_vm_readv(S, ctypes.byref(here), one, ctypes.byref(there), one, ctypes.c_ulong(0)))
+print(libc.process_vm_writev(S, ctypes.byref(here), one, ctypes.byref(there), one, ctypes.c_ulong(0)))
+with open(f'/proc/{S}/mem', 'r+b', 0) as mem:
+    mem.seek(at)
+    print(mem.write(data.raw))
+print(libc.syscall(438, os.pidfd_open(S), 0, 0) >= 0, flush=True)
+"""
+        process, sensor = self.attack(script)
+        self.assertEqual(self.finish(process), (0, b""))
+        self.assertEqual(process.stdout.read().split(), [b"8", b"8", b"8", b"True"])
+        lines = self.lines(self.json_file)
+        told = json.dumps([line for line in lines if line["type"] == "sandbox_escape"])
+        for word in ("process_vm_readv", "process_vm_writev", f"/proc/{sensor}/mem", "pidfd_getfd"):
+            self.assertIn(word, told)
+        self.assertEqual((lines[-1]["type"], lines[-1]["lost"]), ("ledger", 0))
+
+
+class Hardened(Blind):
+    """What the sensor gives up before the command runs; docs/blinding.md has the list."""
+
+    KEPT = sum(1 << bit for bit in (1, 2, 5, 19, 39))  # DAC_OVERRIDE, DAC_READ_SEARCH, KILL, SYS_PTRACE, BPF
+
+    @staticmethod
+    def status(path):
+        text = (path / "status").read_text()
+        return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+    def hard(self, sensor):
+        """All threads' state, once each has started; a thread that is just being made has not given up its own yet."""
+        own = int(self.status(pathlib.Path("/proc/self"))["CapPrm"], 16)
+        want = ("1", "2", own & self.KEPT, own & self.KEPT, 0, 0)
+
+        def state(task):
+            s = self.status(task)
+            return (s["NoNewPrivs"], s["Seccomp"], *(int(s[k], 16) for k in ("CapEff", "CapPrm", "CapInh", "CapAmb")))
+
+        tasks = list(pathlib.Path(f"/proc/{sensor}/task").iterdir())
+        self.assertGreaterEqual(len(tasks), 2)
+        wait_for(f"{want}", lambda: all(state(task) == want for task in tasks))
+        self.assertEqual(int(self.status(tasks[0])["CapBnd"], 16) & ~self.KEPT, 0)
+
+    def test_run(self):
+        process, sensor = self.attack("sys.stdin.readline()", stdin=subprocess.PIPE)
+        self.hard(sensor)
+        _, said = process.communicate(b"go\n", PATIENCE)
+        self.assertEqual((process.returncode, said), (0, b""))
+
+    def test_attach(self):
+        sleeper = subprocess.Popen(["sleep", "1000"])
+        self.addCleanup(sleeper.wait)
+        self.addCleanup(sleeper.kill)
+        process = self.start_heddle("attach", "--pid", str(sleeper.pid), "--json", self.dir / "out.json")
+        read_until(process.stderr.fileno(), b"Ctrl-C ends\n")
+        self.hard(process.pid)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(PATIENCE), 0, process.stderr.read())
+        self.assertEqual(self.lines(self.dir / "out.json")[-1]["type"], "ledger")
 
 
 class Store(Blind):
