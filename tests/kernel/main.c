@@ -13,6 +13,7 @@
 	X(exec)                                                                                                        \
 	X(fork)                                                                                                        \
 	X(open)                                                                                                        \
+	X(spelling)                                                                                                    \
 	X(rw)                                                                                                          \
 	X(metadata)                                                                                                    \
 	X(socket)                                                                                                      \
