@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #define QUIET 50 /* rounds of the quiet process; flood-check.c looks for each */
+#define QUIET_EMULATED 10
 #define CORES_MAX 64
 #define FILES 128
 #define LITTER 16 /* children that a fork storm has at once on a core */
@@ -32,6 +33,7 @@
 struct flood {
 	unsigned rounds; /* in all */
 	unsigned cores;
+	unsigned quiet; /* rounds of the quiet process */
 	_Atomic unsigned done;
 	_Atomic unsigned wrong; /* calls that did not do what the flood is about */
 };
@@ -194,11 +196,11 @@ static void quiet_connect(void)
 	(void)close(fd);
 }
 
-/* Round k when the flood is k fiftieths on: over its whole length, however fast it is. */
+/* Spread over the whole length of the flood, however fast it is. */
 static void quiet(struct flood *f)
 {
-	for (unsigned k = 0; k < QUIET; k++) {
-		while ((uint64_t)atomic_load(&f->done) * QUIET < (uint64_t)k * f->rounds)
+	for (unsigned k = 0; k < f->quiet; k++) {
+		while ((uint64_t)atomic_load(&f->done) * f->quiet < (uint64_t)k * f->rounds)
 			(void)usleep(200);
 		quiet_name(k);
 		quiet_connect();
@@ -227,7 +229,8 @@ static long long drown(round_fn round, unsigned in_short, unsigned in_long)
 
 	/* The judge has a limit of its own. */
 	(void)alarm(0);
-	f->rounds = act_tries(in_short, in_long) / (act_emulated() ? 10 : 1);
+	f->rounds = act_tries(in_short, in_long) / (act_emulated() ? 20 : 1);
+	f->quiet = act_emulated() ? QUIET_EMULATED : QUIET;
 	f->cores = cores < 1 ? 1 : cores > CORES_MAX ? CORES_MAX : (unsigned)cores;
 	/* nobody goes on here */
 	(void)must(chmod(".", 0777) == 0, "chmod");
@@ -239,7 +242,7 @@ static long long drown(round_fn round, unsigned in_short, unsigned in_long)
 		(void)must(wait_for(pid[c]) == 0, "a flooder ran to its end");
 	note("took\t%lld", (long long)(monotonic_ns() - from));
 	(void)must(f->wrong == 0 && f->done == f->rounds, "each call of the flood did what it should");
-	note("quiet\t%d", QUIET);
+	note("quiet\t%u", f->quiet);
 	return f->rounds;
 }
 

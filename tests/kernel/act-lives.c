@@ -54,7 +54,7 @@ static int64_t live(unsigned n, bool exec)
 
 static unsigned lives_of(bool exec)
 {
-	return act_tries(exec ? 4000 : 10000, exec ? 30000 : 100000) / (act_emulated() ? 10 : 1);
+	return act_tries(exec ? 4000 : 10000, exec ? 30000 : 100000) / (act_emulated() ? 20 : 1);
 }
 
 static void lives(bool exec)
