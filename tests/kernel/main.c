@@ -21,7 +21,8 @@
 	X(dns)                                                                                                         \
 	X(privilege)                                                                                                   \
 	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) X(drown) \
-	    X(lives)
+	    X(lives)                                                                                                   \
+	X(stress_race)
 
 #define DECLARE(name) extern const struct act_family family_##name;
 #define POINT(name) &family_##name,
