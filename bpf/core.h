@@ -147,6 +147,16 @@ struct trail {
 	} step[TRAIL];
 };
 
+/* A system call's arguments, as x86-64 numbers and orders them. */
+struct call {
+	unsigned long a[6];
+	long result;
+	__u32 number; /* x86-64 numbering; NR_NONE: one that nothing here is about */
+	__u8 via;
+	__u8 form;    /* HD_FORM_* */
+	bool memory;  /* arguments lay in the caller's memory, where another thread may have changed them since */
+};
+
 struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
@@ -157,6 +167,7 @@ struct slot {
 	__u64 doubt; /* something in the frame may not be what the call acted on: it goes out unverified */
 	__u64 saved_regs; /* an address, to be a number */
 	struct trail trail;
+	struct call call; /* what call_compat has read */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
 	__u64 frame[FRAME_BYTES / 8];
 };
@@ -486,15 +497,6 @@ INLINE void item_kernel_string(struct slot *s, __u16 kind, const void *from)
 
 /* ---- system-call arguments ---- */
 
-struct call {
-	unsigned long a[6];
-	long result;
-	__u32 number; /* x86-64 numbering; NR_NONE: one that nothing here is about */
-	__u8 via;
-	__u8 form;    /* HD_FORM_* */
-	bool memory;  /* arguments lay in the caller's memory, where another thread may have changed them since */
-};
-
 /* i386 call number -> x86-64 number and HD_FORM_*, NR_NONE: none; the same of the x32 ABI's 512 to 575. */
 const volatile __u16 cfg_compat_number[512] = {};
 const volatile __u16 cfg_x32_number[64] = {};
@@ -546,7 +548,7 @@ INLINE unsigned long id16(unsigned long id)
 }
 
 /* What i386 passes otherwise than x86-64 does, put as x86-64 has it. */
-static __noinline int call_reform(struct call *c)
+INLINE int call_reform(struct call *c)
 {
 	__u32 w[6] = {};
 
@@ -603,29 +605,63 @@ static __noinline int call_reform(struct call *c)
 	return 0;
 }
 
+/*
+ * The current call of a 32-bit program, into the slot's `call`. Global, so that the verifier goes through the forms once
+ * and not on every path of each handler.
+ */
+__noinline int call_compat(long result)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current_trusted());
+	struct slot *s = slot_get(SLOT_TASK);
+	unsigned long ax, v[6];
+	__u32 number;
+	struct call *c;
+
+	if (!s)
+		return 0;
+	c = &s->call;
+	bpf_core_read(&ax, sizeof(ax), &regs->orig_ax);
+	bpf_core_read(&v[0], sizeof(v[0]), &regs->bx);
+	bpf_core_read(&v[1], sizeof(v[1]), &regs->cx);
+	bpf_core_read(&v[2], sizeof(v[2]), &regs->dx);
+	bpf_core_read(&v[3], sizeof(v[3]), &regs->si);
+	bpf_core_read(&v[4], sizeof(v[4]), &regs->di);
+	bpf_core_read(&v[5], sizeof(v[5]), &regs->bp);
+	number = compat_number(ax);
+	c->result = result;
+	c->memory = false;
+	c->via = HD_VIA_COMPAT;
+	c->form = number >> HD_FORM_SHIFT;
+	c->number = number & NR_NONE;
+	c->a[0] = (__u32)v[0];
+	c->a[1] = (__u32)v[1];
+	c->a[2] = (__u32)v[2];
+	c->a[3] = (__u32)v[3];
+	c->a[4] = (__u32)v[4];
+	c->a[5] = (__u32)v[5];
+	if (c->form)
+		call_reform(c);
+	return 0;
+}
+
 INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 {
 	__u32 number = regs->orig_ax;
+	struct slot *s;
 
+	if (call_is_compat()) {
+		call_compat(result);
+		s = slot_get(SLOT_TASK);
+		__builtin_memset(c, 0, sizeof(*c));
+		/* Volatile: else the compiler makes one load of these and those below, from two kinds of pointers. */
+		if (s)
+			*c = *(volatile struct call *)&s->call;
+		return;
+	}
 	c->result = result;
 	c->via = HD_VIA_SYSCALL;
 	c->form = 0;
 	c->memory = false;
-	if (call_is_compat()) {
-		number = compat_number(number);
-		c->via = HD_VIA_COMPAT;
-		c->form = number >> HD_FORM_SHIFT;
-		c->number = number & NR_NONE;
-		c->a[0] = (__u32)regs->bx;
-		c->a[1] = (__u32)regs->cx;
-		c->a[2] = (__u32)regs->dx;
-		c->a[3] = (__u32)regs->si;
-		c->a[4] = (__u32)regs->di;
-		c->a[5] = (__u32)regs->bp;
-		if (c->form)
-			call_reform(c);
-		return;
-	}
 	if (number > 511) {
 		number = x32_number(number);
 		c->via = HD_VIA_COMPAT;

@@ -75,41 +75,25 @@ static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmoun
 	walk_begin(&w, mnt, dentry);
 	bpf_loop(2 * HD_PATH_MAX, walk_seen, &w, 0);
 	if (trail_moved(&seen->trail))
-		w.flags |= WALK_MOVED;
+		seen->doubt = 1;
 	end = seen->walk_at;
 	/* The name is about to go: what is gone afterwards was there when it was named. */
-	return (__u64)(end - start) << 32 | (w.flags & ~HD_P_DELETED);
-}
-
-/* The same until it holds, as path_item_held. */
-static __noinline __u64 seen_walk_held(struct seen *seen, __u32 start, struct vfsmount *mnt, struct dentry *dentry)
-{
-	__u64 r = 0;
-
-	if (!seen)
-		return 0;
-	for (int i = 0; i < WALKS; i++) {
-		r = seen_walk(seen, start, mnt, dentry);
-		if (!(r & WALK_MOVED))
-			return r;
-	}
-	seen->doubt = 1;
-	return r;
+	return (__u64)(end - start) << 16 | (w.flags & ~HD_P_DELETED);
 }
 
 INLINE void seen_path(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
 {
-	__u64 r = seen_walk_held(seen, 0, mnt, dentry);
+	__u64 r = seen_walk(seen, 0, mnt, dentry);
 
-	seen->length = r >> 32;
+	seen->length = r >> 16;
 	seen->flags = r;
 }
 
 INLINE void seen_path2(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
 {
-	__u64 r = seen_walk_held(seen, seen->length, mnt, dentry);
+	__u64 r = seen_walk(seen, seen->length, mnt, dentry);
 
-	seen->length2 = r >> 32;
+	seen->length2 = r >> 16;
 	seen->flags2 = r;
 }
 

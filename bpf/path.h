@@ -5,15 +5,13 @@
  *
  * Nothing is locked meanwhile, so a rename might leave a path that never was: half the old one, half the new one. Each
  * dentry has a sequence that a rename of it moves on; it is noted before the name and the parent are read, and looked
- * at again at the end. If none has moved, all of it was true at that moment; else the walk is made again.
+ * at again at the end. If none has moved, all of it was true at that moment; else the event is not verified.
  */
 #ifndef HEDDLE_BPF_PATH_H
 #define HEDDLE_BPF_PATH_H
 
 #include "core.h"
 
-#define WALKS 8
-#define WALK_MOVED 0x10000 /* beside the HD_P_ flags */
 
 struct walk {
 	void *to;    /* the destination's first byte */
@@ -172,8 +170,9 @@ INLINE void walk_begin(struct walk *w, struct vfsmount *mnt, struct dentry *dent
 }
 
 /*
- * The walk that the slot names. Not static: a global function is verified once a program, not once a call, and
- * nearly every handler wants several paths. Numbers are all that may be passed, so the rest lies in the slot.
+ * The path that the slot names; an event with one that did not hold while it was walked is not verified. Not static: a
+ * global function is verified once a program, not once a call, and nearly every handler wants several paths. Numbers
+ * are all that may be passed, so the rest lies in the slot.
  */
 __noinline int path_item(__u32 slot_kind, __u32 kind)
 {
@@ -197,37 +196,18 @@ __noinline int path_item(__u32 slot_kind, __u32 kind)
 	end = s->walk_at;
 	if (end < w.start || end > FRAME_BYTES)
 		end = w.start;
-	item_close(s, at, end - w.start, w.flags & 0xffff);
+	item_close(s, at, end - w.start, w.flags);
+	if (trail_moved(&s->trail))
+		s->doubt = 1;
 	return w.flags;
 }
 
-/* Did something move on the way of the walk that the slot made last? */
-__noinline int path_moved(__u32 slot_kind)
-{
-	struct slot *s = slot_get(slot_kind);
-
-	return !s || trail_moved(&s->trail);
-}
-
-/*
- * Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame, walked until it holds; an event with a
- * path that never did is not verified. Returns its HD_P_ flags.
- */
+/* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
 INLINE __u32 item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
 {
-	__u32 size = ((struct hd_header *)s->frame)->size, slot_kind = s->kind, flags = 0;
-
 	s->walk_mount = (__u64)mnt;
 	s->walk_dentry = (__u64)dentry;
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < WALKS; i++) {
-		((struct hd_header *)s->frame)->size = size;
-		flags = path_item(slot_kind, kind);
-		if (!path_moved(slot_kind))
-			return flags;
-	}
-	s->doubt = 1;
-	return flags;
+	return path_item(s->kind, kind);
 }
 
 INLINE __u32 item_file_path(struct slot *s, __u16 kind, struct file *file)
