@@ -647,15 +647,32 @@ __noinline int call_compat(long result)
 INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 {
 	__u32 number = regs->orig_ax;
+	volatile struct call *from;
 	struct slot *s;
 
 	if (call_is_compat()) {
 		call_compat(result);
 		s = slot_get(SLOT_TASK);
-		__builtin_memset(c, 0, sizeof(*c));
+		c->number = NR_NONE;
+		c->a[0] = c->a[1] = c->a[2] = c->a[3] = c->a[4] = c->a[5] = 0;
+		c->result = result;
+		c->via = HD_VIA_COMPAT;
+		c->form = 0;
+		c->memory = true;
+		if (!s)
+			return;
 		/* Volatile: else the compiler makes one load of these and those below, from two kinds of pointers. */
-		if (s)
-			*c = *(volatile struct call *)&s->call;
+		from = &s->call;
+		c->number = from->number;
+		c->result = from->result;
+		c->form = from->form;
+		c->memory = from->memory;
+		c->a[0] = from->a[0];
+		c->a[1] = from->a[1];
+		c->a[2] = from->a[2];
+		c->a[3] = from->a[3];
+		c->a[4] = from->a[4];
+		c->a[5] = from->a[5];
 		return;
 	}
 	c->result = result;

@@ -291,12 +291,25 @@ __noinline int fd_connected(__u32 fd, __u64 file)
 	return 0;
 }
 
-/* A fork that shares the table with another process. */
-INLINE void files_fork(__u64 clone_flags)
+/* A table that is new, at an address where a shared one may have been. */
+INLINE void files_new(struct task_struct *t)
+{
+	__u64 files = (__u64)KREAD(t, files);
+
+	if (foreign_seen)
+		bpf_map_delete_elem(&foreign_tables, &files);
+}
+
+/* A fork that may share the table with another process. */
+INLINE void files_fork(struct task_struct *child, __u64 clone_flags)
 {
 	__u64 files = (__u64)KREAD(current_task(), files), one = 1;
 
-	if (!(clone_flags & CLONE_FILES) || clone_flags & CLONE_THREAD)
+	if (!(clone_flags & CLONE_FILES)) {
+		files_new(child);
+		return;
+	}
+	if (clone_flags & CLONE_THREAD)
 		return;
 	foreign_seen = 1;
 	bpf_map_update_elem(&foreign_tables, &files, &one, BPF_ANY);

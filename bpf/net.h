@@ -636,8 +636,17 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 		return 0;
 	call_read(&c, regs, ret);
 	sock = fd_socket(ret);
-	if (!sock)
+	if (!sock) {
+		/* Another thread was quicker to close the new descriptor: that somebody came must be told all the same. */
+		n = (struct hd_net *)frame_begin(s, HD_NETWORK_ACCEPT, sizeof(*n));
+		frame_call(&n->h, &c);
+		n->result = ret;
+		n->socket = 0;
+		n->family = n->socket_type = n->protocol = n->flags = n->backlog = n->pad0 = 0;
+		note_drop();
+		frame_submit(s, HD_LANE_CRITICAL);
 		return 0;
+	}
 	sk = KREAD(sock, sk);
 	n = net_begin(s, HD_NETWORK_ACCEPT, &c, sk);
 	n->h.flags |= HD_F_VERIFIED;

@@ -12,7 +12,6 @@
 
 #include "core.h"
 
-
 struct walk {
 	void *to;    /* the destination's first byte */
 	__u64 *at;   /* offset of the next byte, beside the destination */

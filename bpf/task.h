@@ -222,7 +222,7 @@ int BPF_PROG(on_newtask, struct task_struct *child, __u64 clone_flags)
 
 	if (!in_scope())
 		return 0;
-	files_fork(clone_flags);
+	files_fork(child, clone_flags);
 	s = slot_get(SLOT_TASK);
 	pst = state_current();
 	st = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -407,6 +407,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	item_cwd(s, HD_I_CWD);
 	item_args(s, x, KREAD(mm, arg_start), KREAD(mm, arg_end));
 	note_drop_of(old_pid);
+	/* An exec leaves the table that was shared, for a copy of its own. */
+	files_new(p);
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
