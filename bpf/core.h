@@ -606,8 +606,8 @@ INLINE int call_reform(struct call *c)
 }
 
 /*
- * The current call of a 32-bit program, into the slot's `call`. Global, so that the verifier goes through the forms once
- * and not on every path of each handler.
+ * The current call of a 32-bit program, into the slot's `call`. Global, so that the verifier goes through the forms
+ * once and not on every path of each handler.
  */
 __noinline int call_compat(long result)
 {

@@ -637,7 +637,7 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 	call_read(&c, regs, ret);
 	sock = fd_socket(ret);
 	if (!sock) {
-		/* Another thread was quicker to close the new descriptor: that somebody came must be told all the same. */
+		/* Another thread has closed the new descriptor already: that somebody came is told all the same. */
 		n = (struct hd_net *)frame_begin(s, HD_NETWORK_ACCEPT, sizeof(*n));
 		frame_call(&n->h, &c);
 		n->result = ret;
