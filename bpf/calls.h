@@ -148,9 +148,11 @@
 #define CLASS_MOUNT 14
 #define CLASS_EXEC 15
 #define CLASS_CLONE 16
-#define CLASS_MAX 17
+#define CLASS_URING 17
+#define CLASS_MAX 18
 
 const volatile __u8 call_class[512] = {
+	[NR_io_uring_enter] = CLASS_URING,
 	[NR_open] = CLASS_OPEN,
 	[NR_creat] = CLASS_OPEN,
 	[NR_openat] = CLASS_OPEN,

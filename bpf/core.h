@@ -9,6 +9,7 @@
 
 #define HD_BPF
 #include "kernel.h"
+#include "request.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -169,6 +170,9 @@ struct slot {
 	struct trail trail;
 	struct call call; /* what call_compat has read */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
+	__u64 argument;  /* a pointer on its way to a global function, which takes numbers only */
+	struct hd_header who; /* who asked, for what another task finishes (uring.h) */
+	struct request request; /* right before the frame: both are kept at once */
 	__u64 frame[FRAME_BYTES / 8];
 };
 
@@ -323,6 +327,22 @@ INLINE void frame_task(struct hd_header *h, struct task_struct *t)
 	h->ppid = KREAD(t, real_parent, tgid);
 	h->image = KREAD(t, self_exec_id);
 	bpf_core_read(h->comm, sizeof(h->comm), &t->comm);
+}
+
+/* A frame of somebody whose header was made before. */
+INLINE struct hd_header *frame_of(struct slot *s, const struct hd_header *who, __u32 type, __u32 size)
+{
+	struct hd_header *h = (struct hd_header *)s->frame;
+
+	__builtin_memcpy(h, who, sizeof(*h));
+	h->type = type;
+	h->size = size;
+	h->time_ns = bpf_ktime_get_boot_ns();
+	h->cpu = bpf_get_smp_processor_id();
+	h->flags = 0;
+	h->pad0 = 0;
+	s->doubt = 0;
+	return h;
 }
 
 INLINE __u32 task_ns_pid(struct task_struct *t)

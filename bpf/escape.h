@@ -83,14 +83,15 @@ INLINE void leaf_read(struct leaf *leaf, struct dentry *d)
 	}
 }
 
-INLINE __u32 rule_of_proc(const char *leaf, struct inode *inode, bool write)
+/* tgid and tid: whoever opens it. */
+INLINE __u32 rule_of_proc(const char *leaf, struct inode *inode, bool write, int tgid, int tid)
 {
 	int pid = proc_pid_of(inode);
 
 	if (pid) {
 		if (LEAF(leaf, "uid_map") || LEAF(leaf, "gid_map") || LEAF(leaf, "setgroups"))
 			return write ? HD_RULE_SENSITIVE_PROC : 0;
-		if (pid == current_task()->tgid || pid == current_task()->pid)
+		if (pid == tgid || pid == tid)
 			return 0;
 		if (LEAF(leaf, "mem"))
 			return HD_RULE_PROC_MEM;
@@ -110,7 +111,7 @@ INLINE __u32 rule_of_proc(const char *leaf, struct inode *inode, bool write)
 	return write ? HD_RULE_SENSITIVE_PROC : 0;
 }
 
-INLINE __u32 rule_of_open(const struct object *o, const char *leaf, struct inode *inode, bool write)
+INLINE __u32 rule_of_open(const struct object *o, const char *leaf, struct inode *inode, bool write, int tgid, int tid)
 {
 	__u32 kind = o->mode & S_IFMT;
 
@@ -126,7 +127,7 @@ INLINE __u32 rule_of_open(const struct object *o, const char *leaf, struct inode
 		return 0;
 	switch (o->magic) {
 	case PROC_SUPER_MAGIC:
-		return rule_of_proc(leaf, inode, write);
+		return rule_of_proc(leaf, inode, write, tgid, tid);
 	case SYSFS_MAGIC:
 		return write ? HD_RULE_SENSITIVE_PROC : 0;
 	case DEBUGFS_MAGIC:
@@ -157,15 +158,16 @@ INLINE __u32 category_of_rule(__u32 rule)
 #define FMODE_WRITE 2
 
 /* A name that went through /proc and came out at something that is not proc's: a magic link. */
+INLINE bool head_is_magic(const char head[8], const struct object *o)
+{
+	return o->magic != PROC_SUPER_MAGIC && !__builtin_memcmp(head, "/proc/", 6) && head[6] >= '0' && head[6] <= '9';
+}
+
 INLINE bool name_is_magic(const void *name, const struct object *o)
 {
 	char head[8] = {};
 
-	if (!name || o->magic == PROC_SUPER_MAGIC)
-		return false;
-	if (bpf_probe_read_user(head, 8, name))
-		return false;
-	return !__builtin_memcmp(head, "/proc/", 6) && head[6] >= '0' && head[6] <= '9';
+	return name && !bpf_probe_read_user(head, 8, name) && head_is_magic(head, o);
 }
 
 INLINE void escape_of_open(struct slot *s, const struct call *c, const struct object *o, const void *name,
@@ -185,7 +187,7 @@ INLINE void escape_of_open(struct slot *s, const struct call *c, const struct ob
 		inode = KREAD(file, f_inode);
 		write = KREAD(file, f_mode) & FMODE_WRITE;
 		leaf_read(&leaf, KREAD(file, f_path.dentry));
-		rule = rule_of_open(o, leaf.name, inode, write);
+		rule = rule_of_open(o, leaf.name, inode, write, current_task()->tgid, current_task()->pid);
 		if (!rule && name_is_magic(name, o))
 			rule = HD_RULE_MAGIC_LINK;
 	}

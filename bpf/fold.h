@@ -21,6 +21,7 @@ struct fold {
 	__u32 tgid, fd;
 	__u32 dev;
 	__u32 mode;
+	__u32 via, pad;
 	struct fold_side side[2]; /* read, write */
 	/* who, for a flush from outside the process */
 	__u64 cgroup_id;
@@ -93,18 +94,22 @@ INLINE struct named *named_get(struct file *file)
 	return bpf_map_lookup_elem(&named_files, &index);
 }
 
-/* Makes sure that the reader knows the path of this file. */
-INLINE void file_name_once(struct slot *s, struct file *file, const struct object *o)
+/* Makes sure that the reader knows the path of this file by its id. The current task uses it, or `who` unless NULL. */
+INLINE void file_name_once(struct slot *s, struct file *file, __u64 id, const struct object *o,
+			   const struct hd_header *who)
 {
 	struct named *n = named_get(file);
 	__u64 dentry = (__u64)KREAD(file, f_path.dentry);
 	struct hd_fold *f;
 
-	if (!n || (n->file == (__u64)file && n->dentry == dentry && n->inode == o->inode))
+	if (!n || (n->file == id && n->dentry == dentry && n->inode == o->inode))
 		return;
-	f = (struct hd_fold *)frame_begin(s, HD_FILE_NAME, sizeof(*f));
+	if (who)
+		f = (struct hd_fold *)frame_of(s, who, HD_FILE_NAME, sizeof(*f));
+	else
+		f = (struct hd_fold *)frame_begin(s, HD_FILE_NAME, sizeof(*f));
 	f->h.flags = HD_F_VERIFIED;
-	f->file_id = (__u64)file;
+	f->file_id = id;
 	f->inode = o->inode;
 	f->dev = o->dev;
 	f->mode = o->mode;
@@ -114,7 +119,7 @@ INLINE void file_name_once(struct slot *s, struct file *file, const struct objec
 	count_made(s, HD_FILE_NAME, 1);
 	if (!frame_submit_n(s, HD_LANE_BULK, 1, false))
 		return;
-	n->file = (__u64)file;
+	n->file = id;
 	n->dentry = dentry;
 	n->inode = o->inode;
 }
@@ -147,7 +152,7 @@ static __noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u3
 	o->h.ns_pid = f->ns_pid;
 	o->h.image = f->image;
 	o->h.cpu = bpf_get_smp_processor_id();
-	o->h.via = HD_VIA_SYSCALL;
+	o->h.via = f->via;
 	o->h.flags = HD_F_VERIFIED;
 	o->h.syscall = HD_NO_SYSCALL;
 	o->h.pad0 = 0;
@@ -179,9 +184,8 @@ INLINE void fold_end(struct slot *s, struct fold *f)
 	f->file = 0;
 }
 
-INLINE void fold_close(struct slot *s, __u32 fd)
+INLINE void fold_close_of(struct slot *s, __u32 tgid, __u32 fd)
 {
-	__u32 tgid = current_task()->tgid;
 	struct fold *f = fold_at(tgid, fd);
 
 	if (!f || !f->file || f->tgid != tgid || f->fd != fd || !fold_lock(f))
@@ -189,6 +193,11 @@ INLINE void fold_close(struct slot *s, __u32 fd)
 	if (f->file && f->tgid == tgid && f->fd == fd)
 		fold_end(s, f);
 	fold_unlock(f);
+}
+
+INLINE void fold_close(struct slot *s, __u32 fd)
+{
+	fold_close_of(s, current_task()->tgid, fd);
 }
 
 struct fold_sweep {
@@ -283,8 +292,9 @@ INLINE void fold_start(struct slot *s, struct fold *f, __u32 fd, struct file *fi
 	if (f->file)
 		fold_end(s, f);
 	object_of_inode(KREAD(file, f_inode), &o);
-	file_name_once(s, file, &o);
+	file_name_once(s, file, (__u64)file, &o, NULL);
 	fold_who(f, fd);
+	f->via = HD_VIA_SYSCALL;
 	f->inode = o.inode;
 	f->dev = o.dev;
 	f->mode = o.mode;
@@ -314,7 +324,7 @@ static __noinline int fold_alone(struct slot *s, __u32 fd, struct file *file, __
 	if (!s)
 		return 0;
 	object_of_inode(KREAD(file, f_inode), &obj);
-	file_name_once(s, file, &obj);
+	file_name_once(s, file, (__u64)file, &obj, NULL);
 	o = (struct hd_fold *)frame_begin(s, side & 1 ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
 	o->h.flags = HD_F_VERIFIED;
 	o->file_id = (__u64)file;

@@ -24,6 +24,7 @@ int on_escape(unsigned long long *ctx);
 int on_mount(unsigned long long *ctx);
 int on_exec_exit(unsigned long long *ctx);
 int on_clone(unsigned long long *ctx);
+int on_uring_exit(unsigned long long *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -48,6 +49,7 @@ struct {
 		[CLASS_MOUNT] = (void *)&on_mount,
 		[CLASS_EXEC] = (void *)&on_exec_exit,
 		[CLASS_CLONE] = (void *)&on_clone,
+		[CLASS_URING] = (void *)&on_uring_exit,
 	},
 };
 
@@ -64,6 +66,7 @@ struct {
 #include "privilege.h"
 #include "memory.h"
 #include "exec.h"
+#include "uring-hooks.h"
 #include "lsm.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

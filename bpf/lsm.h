@@ -39,7 +39,8 @@ INLINE struct seen *seen_begin(__u32 operation, struct dentry *object)
 	struct inode *inode;
 	struct seen *seen;
 
-	if (!in_scope() || current_class() != CLASS_METADATA)
+	/* A worker of io_uring is in no call. */
+	if (!in_scope() || (!(current_task()->flags & PF_IO_WORKER) && current_class() != CLASS_METADATA))
 		return NULL;
 	seen = bpf_task_storage_get(&seen_objects, current_trusted(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!seen)
@@ -81,12 +82,31 @@ static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmoun
 	return (__u64)(end - start) << 16 | (w.flags & ~HD_P_DELETED);
 }
 
+/* In a worker of io_uring the object waits with the request, since another task may tell it. */
+INLINE void seen_keep(struct seen *seen)
+{
+	struct task_struct___uring *t = (void *)current_task();
+	struct io_worker *worker;
+	__u64 work = 0;
+
+	if (!(current_task()->flags & PF_IO_WORKER))
+		return;
+	worker = KREAD(t, worker_private);
+	if (worker)
+		bpf_core_read(&work, sizeof(work), &worker->cur_work);
+	if (!work)
+		return;
+	work -= bpf_core_field_offset(struct io_kiocb, work);
+	bpf_map_update_elem(&seen_requests, &work, seen, BPF_ANY);
+}
+
 INLINE void seen_path(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
 {
 	__u64 r = seen_walk(seen, 0, mnt, dentry);
 
 	seen->length = r >> 16;
 	seen->flags = r;
+	seen_keep(seen);
 }
 
 INLINE void seen_path2(struct seen *seen, struct vfsmount *mnt, struct dentry *dentry)
@@ -95,6 +115,7 @@ INLINE void seen_path2(struct seen *seen, struct vfsmount *mnt, struct dentry *d
 
 	seen->length2 = r >> 16;
 	seen->flags2 = r;
+	seen_keep(seen);
 }
 
 INLINE void see_in_dir(__u32 operation, const struct path *dir, struct dentry *dentry)

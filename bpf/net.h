@@ -196,14 +196,14 @@ INLINE struct hd_net *net_begin(struct slot *s, __u32 type, const struct call *c
 /* Both ends of a socket, as far as its family has them. Returns true when the remote end came from the kernel. */
 INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
 {
-	struct sockaddr_any a = {};
+	struct sockaddr_any *a = (struct sockaddr_any *)s->words; /* io_uring comes here with little stack left */
 	struct sock *peer;
 
 	switch (family) {
 	case AF_INET:
 	case AF_INET6:
-		item_address(s, HD_I_SOCKADDR, &a, sock_address(sk, true, &a));
-		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+		item_address(s, HD_I_SOCKADDR, a, sock_address(sk, true, a));
+		item_address(s, HD_I_SOCKADDR2, a, sock_address(sk, false, a));
 		return true;
 	case AF_UNIX:
 		peer = KREAD((struct unix_sock *)sk, peer);

@@ -65,6 +65,10 @@ static const struct hook_spec hook_specs[] = {
 	{ "on_egress", "cgroup_skb/egress", "DNS sent, datagrams' destinations", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_ingress", "cgroup_skb/ingress", "DNS received", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_sock_create", "cgroup/sock_create", "whose socket it is", SENSOR_TIER_TRACEPOINT, true, false },
+	{ "on_uring_request", "tp_btf/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false,
+	  false },
+	{ "on_uring_sqe", "tp_btf/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false, false },
+	{ "on_uring_complete", "tp_btf/io_uring_complete", "what io_uring did", SENSOR_TIER_TRACEPOINT, false, false },
 	{ "lsm_open", "lsm/file_open", "the file that an open opened, whatever its descriptor says", SENSOR_TIER_LSM,
 	  false, false },
 	{ "lsm_unlink", "lsm/path_unlink", "the object of unlink", SENSOR_TIER_LSM, false, false },
@@ -244,6 +248,37 @@ static bool setattr_has_idmap(struct btf *btf)
 	return btf_vlen(t) >= 3;
 }
 
+/* What a tracepoint hands over, its own context included; 0: the kernel has no such tracepoint. */
+static unsigned tracepoint_parameters(struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
+	const struct btf_type *t;
+
+	if (id < 0)
+		return 0;
+	t = btf__type_by_id(btf, (__u32)id);
+	t = btf__type_by_id(btf, t->type); /* a pointer */
+	t = btf__type_by_id(btf, t->type);
+	return btf_vlen(t);
+}
+
+/* The value of an enumerator of a type without a name, which CO-RE can't ask for; `otherwise` where there is none. */
+static uint8_t small_enumerator(struct btf *btf, const char *name, uint8_t otherwise)
+{
+	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
+		const struct btf_type *t = btf__type_by_id(btf, id);
+		const struct btf_enum *e;
+
+		if (!btf_is_enum(t) || t->name_off)
+			continue;
+		e = btf_enum(t);
+		for (unsigned i = 0; i < btf_vlen(t); i++)
+			if (!strcmp(btf__name_by_offset(btf, e[i].name_off), name))
+				return (uint8_t)e[i].val;
+	}
+	return otherwise;
+}
+
 /* Switches every program on or off: the tier's, and of two forms the one this kernel has. */
 static void choose_programs(struct bpf_backend *b, struct btf *btf)
 {
@@ -257,6 +292,12 @@ static void choose_programs(struct bpf_backend *b, struct btf *btf)
 			on = on && !idmap;
 		else if (!strcmp(s->program, "lsm_setattr_idmap"))
 			on = on && idmap;
+		else if (!strcmp(s->program, "on_uring_request"))
+			on = tracepoint_parameters(btf, "btf_trace_io_uring_submit_req") > 0;
+		else if (!strcmp(s->program, "on_uring_sqe"))
+			on = tracepoint_parameters(btf, "btf_trace_io_uring_submit_sqe") > 0;
+		else if (!strncmp(s->program, "on_uring_", 9))
+			on = tracepoint_parameters(btf, "btf_trace_io_uring_complete") > 0;
 		(void)bpf_program__set_autoload(program_named(b, s->program), on);
 	}
 }
@@ -290,6 +331,9 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	ro->cfg_wake_bulk = bulk / 2;
 	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
+	ro->cfg_uring_creds_bit = small_enumerator(btf, "REQ_F_CREDS_BIT", 64);
+	ro->cfg_uring_refcount_bit = small_enumerator(btf, "REQ_F_REFCOUNT_BIT", 64);
+	ro->cfg_uring_cqe = tracepoint_parameters(btf, "btf_trace_io_uring_complete") <= 4;
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
 	sensor_x32_numbers((uint16_t *)ro->cfg_x32_number);
 	choose_programs(b, btf);

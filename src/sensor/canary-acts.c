@@ -10,6 +10,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -78,6 +79,39 @@ static void done(struct canary *c, enum canary_act act, bool good)
 		done(c, act, true); \
 	} while (0)
 
+/* ---- io_uring ---- */
+
+/* One open through a ring of its own; what it gave, or -1 and errno. */
+static int ring_open(const char *name)
+{
+	struct io_uring_params p = { 0 };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int fd = (int)syscall(SYS_io_uring_setup, 1, &p), ret = -1;
+	char *sq, *cq;
+
+	if (fd < 0)
+		return -1;
+	sq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+	cq = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_CQ_RING);
+	sqe = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
+	if (sq != MAP_FAILED && cq != MAP_FAILED && (void *)sqe != MAP_FAILED) {
+		*sqe = (struct io_uring_sqe){ .opcode = IORING_OP_OPENAT,
+					      .fd = AT_FDCWD,
+					      .addr = (uintptr_t)name,
+					      .open_flags = O_RDONLY | O_CLOEXEC };
+		*(uint32_t *)(sq + p.sq_off.array) = 0;
+		__atomic_store_n((uint32_t *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+		cqe = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
+		if (syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) == 1) {
+			ret = cqe->res;
+			errno = ret < 0 ? -ret : 0;
+		}
+	}
+	(void)close(fd);
+	return ret < 0 ? -1 : ret;
+}
+
 /* ---- files ---- */
 
 static void files(struct canary *c)
@@ -97,6 +131,7 @@ static void files(struct canary *c)
 	(void)close(copy);
 	ACT(c, CANARY_CLOSE, syscall(SYS_close, c->file));
 	c->file = openat(AT_FDCWD, "a", O_RDONLY | O_CLOEXEC);
+	ACT(c, CANARY_RING, ring_open("a"));
 	ACT(c, CANARY_FCHMOD, syscall(SYS_fchmod, c->file, 0600));
 	(void)close(c->file);
 }

@@ -34,7 +34,15 @@ static bool succeeded_open(const struct look *l)
 {
 	const struct hd_open *o = FIXED(l, hd_open);
 
-	return o && o->result >= 0;
+	return o && o->result >= 0 && o->h.via != HD_VIA_IO_URING;
+}
+
+/* Begun at its submission and told at its completion: it takes both hooks. */
+static bool is_ring_open(const struct look *l)
+{
+	const struct hd_open *o = FIXED(l, hd_open);
+
+	return o && o->result >= 0 && o->h.via == HD_VIA_IO_URING;
 }
 
 static bool is_write(const struct look *l)
@@ -183,6 +191,9 @@ static const struct check checks[] = {
 	  is_received },
 	/* Nothing else could know whose socket it is that receives before it has sent. */
 	{ "cgroup/sock_create", NULL, "received the query", CANARY_DNS_SERVE, HD_DNS_QUERY, -1, true, is_received },
+	{ "tp_btf/io_uring_submit", NULL, "opened a file by io_uring", CANARY_RING, HD_FILE_OPEN, -1, true,
+	  is_ring_open },
+	{ "tp_btf/io_uring_complete", NULL, "the same, done", CANARY_RING, HD_FILE_OPEN, -1, true, is_ring_open },
 	{ "lsm/file_open", NULL, "opened a file", CANARY_OPEN, HD_FILE_OPEN, SYS_openat, true, seen_open },
 	{ "lsm/path_unlink", NULL, "unlink", CANARY_UNLINK, HD_FILE_METADATA, -1, true, is_unlink },
 	{ "lsm/path_rmdir", NULL, "rmdir", CANARY_RMDIR, HD_FILE_METADATA, -1, true, is_rmdir },

@@ -16,6 +16,7 @@ enum canary_act {
 	CANARY_WRITE,
 	CANARY_COPY,
 	CANARY_CLOSE,
+	CANARY_RING,
 	CANARY_FCHMOD, /* the judge takes its frame as a sign that the close before it has been told or never will be */
 	CANARY_CHMOD,
 	CANARY_CHOWN,

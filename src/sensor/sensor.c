@@ -172,21 +172,39 @@ size_t sensor_canary_rows(const struct sensor *s, const struct sensor_canary **r
 	return s->tested ? s->tested->rows_n : 0;
 }
 
-/* docs/tiers.md has each of these, word for word. Those of the tracepoint tier alone come first. */
-#define BLIND_TRACEPOINT 2
-static const char *const blind[] = {
-	"the object of calls that change names or metadata by path: told by the caller's words (verified: false), "
-	"since "
-	"the kernel allows no LSM programs here",
-	"a descriptor that another thread replaces before the call that made it returns",
+/* docs/tiers.md has each of these, word for word. */
+#define BLIND_TIER                                                                                                    \
+	"the object of calls that change names or metadata by path: told by the caller's words (verified: false), "   \
+	"since the kernel allows no LSM programs here",                                                                \
+		"a descriptor that another thread replaces before the call that made it returns"
+#define BLIND_TIER_N 2
+#define BLIND_ALWAYS                                                                                                  \
+	"commands to a driver through io_uring (IORING_OP_URING_CMD)",                                                 \
+		"what is read and written through Linux AIO (io_submit)",                                              \
+		"what ioctl does to a file: content shared by FICLONE, flags set by FS_IOC_SETFLAGS or file_setattr",  \
+		"a datagram socket that a 32-bit program binds through socketcall while it swaps the descriptor", NULL
+static const char *const blind[] = { BLIND_TIER, BLIND_ALWAYS };
+static const char *const blind_to_rings[] = {
+	BLIND_TIER,
 	"what is done through io_uring: files opened, read or written, sockets connected, names changed",
-	"what is read and written through Linux AIO (io_submit)",
-	"what ioctl does to a file: content shared by FICLONE, flags set by FS_IOC_SETFLAGS or file_setattr",
-	"a datagram socket that a 32-bit program binds through socketcall while it swaps the descriptor",
-	NULL,
+	BLIND_ALWAYS,
 };
+
+/* It takes the hook where a request is taken and the one where it is done. */
+static bool sees_rings(const struct sensor *s)
+{
+	const struct sensor_hook *hooks;
+	size_t n = sensor_hooks(s, &hooks), found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found += hooks[i].attached && (!strcmp(hooks[i].name, "tp_btf/io_uring_submit") ||
+					       !strcmp(hooks[i].name, "tp_btf/io_uring_complete"));
+	return found == 2;
+}
 
 const char *const *sensor_blind(const struct sensor *s)
 {
-	return sensor_tier(s) == SENSOR_TIER_LSM ? blind + BLIND_TRACEPOINT : blind;
+	const char *const *all = sees_rings(s) ? blind : blind_to_rings;
+
+	return sensor_tier(s) == SENSOR_TIER_LSM ? all + BLIND_TIER_N : all;
 }

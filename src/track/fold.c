@@ -50,7 +50,8 @@ static void fold_merge(struct fold *f, const struct hd_fold *frame)
 int fold_add(struct fold_table *t, struct process *p, const struct hd_fold *frame, struct shared_path *path,
 	     uint64_t now_ns, struct fold **ret)
 {
-	struct fold_key key = { p->key.start_ns, frame->inode, frame->h.pid, frame->dev, frame->h.type };
+	struct fold_key key = { p->key.start_ns, frame->inode, frame->h.pid, frame->dev,
+				frame->h.type | (uint64_t)frame->h.via << 32 };
 	struct fold *f = map_get_bytes(&t->map, &key, sizeof(key));
 	int r;
 

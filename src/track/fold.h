@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads and writes waiting to be told: one fold for a process, device, inode and type. This file sums and keeps;
- * the tracker decides when a fold is told.
+ * Reads and writes waiting to be told: one fold for a process, device, inode, type and way in. This file sums
+ * and keeps; the tracker decides when a fold is told.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct fold_key {
 	uint64_t inode;
 	uint32_t pid;
 	uint32_t dev;
-	uint64_t type;
+	uint64_t type; /* and via, 32 bits up */
 };
 
 struct fold {

@@ -20,6 +20,7 @@
 	X(connect)                                                                                                     \
 	X(dns)                                                                                                         \
 	X(privilege)                                                                                                   \
+	X(uring)                                                                                                       \
 	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) X(drown) \
 	    X(lives)                                                                                                   \
 	X(stress_race)

@@ -272,7 +272,13 @@ static void fake_free(void *self)
 {
 }
 
-static const struct sensor_backend fake_backend = { .tier = fake_tier, .free = fake_free };
+static size_t fake_hooks(void *self, const struct sensor_hook **ret)
+{
+	*ret = NULL;
+	return 0;
+}
+
+static const struct sensor_backend fake_backend = { .tier = fake_tier, .free = fake_free, .hooks = fake_hooks };
 
 /* Line breaks and indents as one space each. */
 static void unwrap(char *text)

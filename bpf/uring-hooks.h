@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* io_uring's tracepoints: a request is taken, a request is done. */
+#ifndef HEDDLE_BPF_URING_HOOKS_H
+#define HEDDLE_BPF_URING_HOOKS_H
+
+#include "uring-done.h"
+
+/* An open is told at the ring's next request, before that can change what its descriptor stands for. */
+INLINE void tell_last_open(__u64 ring)
+{
+	struct io_ring_ctx *r = (struct io_ring_ctx *)ring;
+	struct last_open *last = last_open_of(ring);
+	struct io_kiocb *req;
+	__u64 request;
+
+	if (!last || last->ring != ring || !last->request)
+		return;
+	request = last->request;
+	last->request = 0;
+	req = (struct io_kiocb *)request;
+	if (KREAD(r, submit_state.compl_reqs.first) &&
+	    node_request((__u64)KREAD(r, submit_state.compl_reqs.last)) == request)
+		uring_finish(request, KREAD(req, cqe.res), 1);
+}
+
+/* Begins what is to be kept. Apart from what comes before it, for the stack. */
+__noinline int uring_ask(__u64 request, __u32 kind)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	struct io_close *c = (struct io_close *)req;
+	__u32 opcode = KREAD(req, opcode), type;
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return 0;
+	if (kind <= K_CLOSE && !flag_set(KREAD(req, flags), REQ_CQE_SKIP))
+		return 0;
+	type = OP_TYPE(opcode);
+	if (kind == K_CLOSE) {
+		if (!KREAD(c, file_slot))
+			fold_close(s, KREAD(c, fd));
+		return 0;
+	}
+	if (kind <= K_SPLICE)
+		ask_silent(s, req, type);
+	else if (kind == K_OPEN || kind == K_NAMES)
+		uring_ask_names(request);
+	else if (kind == K_FILE)
+		ask_file(s, req);
+	else if (!uring_ask_socket(request))
+		return 0;
+	request_keep(s, request, type);
+	return 0;
+}
+
+__noinline int uring_submitted(__u64 request)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	__u32 opcode = KREAD(req, opcode), kind;
+
+	tell_last_open((__u64)KREAD(req, ctx));
+	kind = opcode < URING_OPS ? OP_KIND(opcode) : K_NONE;
+	/* The request's memory is used again: what it was before is over, and told nobody. */
+	if ((silent_requests || kind >= K_OPEN) && request_find(request))
+		uring_finish(request, KREAD(req, cqe.res), 0);
+	if (kind != K_NONE)
+		uring_ask(request, kind);
+	return 0;
+}
+
+/* A pointer as the number that a global function takes: through the slot, where the verifier loses sight of it. */
+INLINE __u64 as_number(const void *pointer)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return 0;
+	s->argument = (__u64)pointer;
+	barrier();
+	return *(volatile __u64 *)&s->argument;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(on_uring_request, struct io_kiocb *req)
+{
+	if (in_scope())
+		uring_submitted(as_number(req));
+	return 0;
+}
+
+/* Its name until 6.2. */
+SEC("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(on_uring_sqe, struct io_kiocb *req)
+{
+	if (in_scope())
+		uring_submitted(as_number(req));
+	return 0;
+}
+
+INLINE int uring_completed(__u64 request)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	__u32 opcode = KREAD(req, opcode), kind;
+
+	if (silent_requests)
+		tell_silent((__u64)KREAD(req, ctx));
+	if (opcode >= URING_OPS)
+		return 0;
+	kind = OP_KIND(opcode);
+	if (kind == K_NONE)
+		return 0;
+	/* Not the ring's entry: that is the workload's memory. */
+	if (kind >= K_OPEN)
+		uring_finish(request, KREAD(req, cqe.res), 0);
+	else if (request_in_scope(req))
+		uring_moved(request, KREAD(req, cqe.res), kind);
+	return 0;
+}
+
+/* A multishot accept has one more connection. Its number was read from the workload's memory: the socket must fit. */
+__noinline int uring_again(__u64 ring, __u64 user_data, __s64 result)
+{
+	struct accept_key key = { ring, user_data };
+	__u64 *request = bpf_map_lookup_elem(&accepts, &key), k;
+	struct slot *s = slot_get(SLOT_TASK);
+	struct socket *listener, *sock;
+	struct io_kiocb *req;
+	struct file *file;
+	struct sock *sk;
+	void *r;
+
+	if (!s || !request || result < 0)
+		return 0;
+	k = *request;
+	req = (struct io_kiocb *)k;
+	r = bpf_map_lookup_elem(&short_requests, &k);
+	if (!r)
+		return 0;
+	bpf_probe_read_kernel(&s->request, sizeof(struct short_request), r);
+	if (s->request.ring != ring || s->request.opcode != URING_ACCEPT)
+		return 0;
+	__builtin_memcpy(&s->who, s->frame, sizeof(s->who));
+	file = result_file(s, result);
+	sock = file_socket(file);
+	listener = file_socket(KREAD(req, file));
+	if (!sock || !listener || sock == listener)
+		return 0;
+	sk = KREAD(sock, sk);
+	k = (__u64)sk;
+	if (KREAD(sk, __sk_common.skc_num) != KREAD(listener, sk, __sk_common.skc_num) ||
+	    bpf_map_lookup_elem(&connections, &k))
+		return 0;
+	tell_accept(s, file, true);
+	return 0;
+}
+
+/* (ring, request, entry) since 6.8, (ring, request, user_data, result, ...) before. */
+SEC("tp_btf/io_uring_complete")
+int on_uring_complete(unsigned long long *ctx)
+{
+	__u64 request = ctx[1];
+	struct io_uring_cqe *cqe;
+
+	if (!target_cgroup && !stray_tasks)
+		return 0;
+	if (request) {
+		uring_completed(request);
+	} else if (cfg_uring_cqe) {
+		cqe = (struct io_uring_cqe *)as_number((void *)ctx[2]);
+		uring_again(as_number((void *)ctx[0]), KREAD(cqe, user_data), KREAD(cqe, res));
+	} else {
+		uring_again(as_number((void *)ctx[0]), ctx[2], (__s32)ctx[3]);
+	}
+	return 0;
+}
+
+/* A call that submitted is over: what succeeded in it without a word lies in the ring's list of free requests. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_uring_exit, struct pt_regs *regs, long ret)
+{
+	uring_sweep(current_task()->tgid);
+	return 0;
+}
+
+#endif
