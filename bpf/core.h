@@ -664,52 +664,53 @@ __noinline int call_compat(long result)
 	return 0;
 }
 
+/*
+ * What the call that has returned was. By way of the slot whichever way it came in: the verifier forgets what it knew of
+ * what is read from there, and so does not go through the rest of the handler once for each way.
+ */
 INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 {
-	__u32 number = regs->orig_ax;
+	struct slot *s = slot_get(SLOT_TASK);
 	volatile struct call *from;
-	struct slot *s;
+	__u32 number;
 
-	if (call_is_compat()) {
-		call_compat(result);
-		s = slot_get(SLOT_TASK);
+	if (!s) {
+		__builtin_memset(c, 0, sizeof(*c));
 		c->number = NR_NONE;
-		c->a[0] = c->a[1] = c->a[2] = c->a[3] = c->a[4] = c->a[5] = 0;
-		c->result = result;
-		c->via = HD_VIA_COMPAT;
-		c->form = 0;
-		c->memory = true;
-		if (!s)
-			return;
-		/* Volatile: else the compiler makes one load of these and those below, from two kinds of pointers. */
-		from = &s->call;
-		c->number = from->number;
-		c->result = from->result;
-		c->form = from->form;
-		c->memory = from->memory;
-		c->a[0] = from->a[0];
-		c->a[1] = from->a[1];
-		c->a[2] = from->a[2];
-		c->a[3] = from->a[3];
-		c->a[4] = from->a[4];
-		c->a[5] = from->a[5];
 		return;
 	}
-	c->result = result;
-	c->via = HD_VIA_SYSCALL;
-	c->form = 0;
-	c->memory = false;
-	if (number > 511) {
-		number = x32_number(number);
-		c->via = HD_VIA_COMPAT;
+	from = &s->call;
+	if (call_is_compat()) {
+		call_compat(result);
+	} else {
+		number = regs->orig_ax;
+		from->via = HD_VIA_SYSCALL;
+		if (number > 511) {
+			number = x32_number(number);
+			from->via = HD_VIA_COMPAT;
+		}
+		from->number = number;
+		from->result = result;
+		from->form = 0;
+		from->memory = false;
+		from->a[0] = regs->di;
+		from->a[1] = regs->si;
+		from->a[2] = regs->dx;
+		from->a[3] = regs->r10;
+		from->a[4] = regs->r8;
+		from->a[5] = regs->r9;
 	}
-	c->number = number;
-	c->a[0] = regs->di;
-	c->a[1] = regs->si;
-	c->a[2] = regs->dx;
-	c->a[3] = regs->r10;
-	c->a[4] = regs->r8;
-	c->a[5] = regs->r9;
+	c->number = from->number;
+	c->result = from->result;
+	c->via = from->via;
+	c->form = from->form;
+	c->memory = from->memory;
+	c->a[0] = from->a[0];
+	c->a[1] = from->a[1];
+	c->a[2] = from->a[2];
+	c->a[3] = from->a[3];
+	c->a[4] = from->a[4];
+	c->a[5] = from->a[5];
 }
 
 /* For hooks inside a call: which one the current task is in, from its saved registers. */
