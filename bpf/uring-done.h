@@ -285,7 +285,7 @@ INLINE void net_fill(struct hd_net *n, struct socket *sock, struct sock *sk)
 	n->protocol = KREAD(sk, sk_protocol);
 }
 
-/* A connect that failed, or whose outcome is open: apart from the others for the stack, which is short below a sweep. */
+/* A connect that failed, or whose outcome is open: apart from the others, for the stack is short below a sweep. */
 __noinline int uring_tell_refused(__u64 request, __s64 result)
 {
 	struct io_kiocb *req = (struct io_kiocb *)request;
