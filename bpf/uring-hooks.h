@@ -53,7 +53,7 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 	return 0;
 }
 
-__noinline int uring_submitted(__u64 request)
+INLINE int uring_submitted(__u64 request)
 {
 	struct io_kiocb *req = (struct io_kiocb *)request;
 	__u32 opcode = KREAD(req, opcode), kind;

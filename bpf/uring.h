@@ -294,16 +294,27 @@ INLINE struct hd_header *request_begin(struct slot *s, struct io_kiocb *req, __u
 	return h;
 }
 
-/* The kernel's copy of a name, with what it is relative to. */
-INLINE void item_copied_path(struct slot *s, __u16 kind, __u16 base_kind, int dirfd, struct filename *name)
+/* A name at an address of the kernel's, with what it is relative to. Global: verified once, and not at each of its uses. */
+__noinline int uring_item_name(__u32 kind, __u32 base_kind, int dirfd, __u64 text)
 {
-	const char *text = name ? KREAD(name, name) : NULL;
+	struct slot *s = slot_get(SLOT_TASK);
 	char first = 0;
 
-	if (!text || bpf_probe_read_kernel(&first, 1, text))
-		return;
-	item_kernel_string(s, kind, text);
+	if (!s || bpf_probe_read_kernel(&first, 1, (void *)text))
+		return 0;
+	item_kernel_string(s, kind, (void *)text);
 	item_base(s, base_kind, dirfd, first);
+	return 0;
+}
+
+INLINE void item_copied_path(struct slot *s, __u16 kind, __u16 base_kind, int dirfd, struct filename *name)
+{
+	__u64 text = 0;
+
+	/* As a number, for the global function. */
+	bpf_core_read(&text, sizeof(text), &name->name);
+	if (text)
+		uring_item_name(kind, base_kind, dirfd, text);
 }
 
 INLINE void ask_open(struct slot *s, struct io_kiocb *req)
@@ -463,42 +474,49 @@ INLINE struct hd_net *ask_net(struct slot *s, struct io_kiocb *req, __u32 type)
 	return n;
 }
 
-/* The kernel's copy of an address, as item_user_address has the caller's. */
-INLINE void item_copied_address(struct slot *s, __u16 kind, const void *from, __u64 bytes)
+/* An address as item_user_address has the caller's: the kernel's copy, or the caller's own. */
+__noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes, __u32 of_user)
 {
+	struct slot *s = slot_get(SLOT_TASK);
 	__u16 family = 0;
 	char first = 0;
 
-	if (!from || bytes < 2)
-		return;
-	bpf_probe_read_kernel(&family, sizeof(family), from);
-	bpf_probe_read_kernel(&first, 1, from + 2);
-	if (bytes > 2 && family == AF_UNIX && first) {
-		item_kernel_string(s, HD_I_NAME, from + 2);
-		item_base(s, HD_I_BASE, AT_FDCWD, first);
-		return;
+	if (!s || !from || bytes < 2)
+		return 0;
+	if (of_user) {
+		item_user_address(s, kind, (void *)from, bytes);
+		return 0;
 	}
-	item_kernel(s, kind, from, bytes > 128 ? 128 : bytes);
+	bpf_probe_read_kernel(&family, sizeof(family), (void *)from);
+	bpf_probe_read_kernel(&first, 1, (void *)from + 2);
+	if (bytes > 2 && family == AF_UNIX && first)
+		uring_item_name(HD_I_NAME, HD_I_BASE, AT_FDCWD, from + 2);
+	else
+		item_kernel(s, kind, (void *)from, bytes > 128 ? 128 : bytes);
+	return 0;
 }
 
 INLINE void ask_connect(struct slot *s, struct io_kiocb *req)
 {
 	struct io_connect *cmd = (struct io_connect *)req;
+	__u64 address = 0;
 
 	ask_net(s, req, HD_NETWORK_CONNECT);
-	item_user_address(s, HD_I_SOCKADDR, KREAD(cmd, addr), KREAD(cmd, addr_len));
+	bpf_core_read(&address, sizeof(address), &cmd->addr);
+	uring_item_address(HD_I_SOCKADDR, address, KREAD(cmd, addr_len), 1);
 }
 
 INLINE void ask_bind(struct slot *s, struct io_kiocb *req)
 {
-	struct io_async_msghdr *m = KREAD(req, async_data);
 	struct io_bind *cmd = (struct io_bind *)req;
 	struct hd_net *n = ask_net(s, req, HD_NETWORK_LISTEN);
+	__u64 m = 0;
 
 	n->flags = HD_NET_BIND;
+	bpf_core_read(&m, sizeof(m), &req->async_data);
 	if (bpf_core_type_exists(struct io_bind) && m)
-		item_copied_address(s, HD_I_SOCKADDR2, (void *)m + bpf_core_field_offset(m->addr),
-				    KREAD(cmd, addr_len));
+		uring_item_address(HD_I_SOCKADDR2, m + bpf_core_field_offset(struct io_async_msghdr, addr),
+				   KREAD(cmd, addr_len), 0);
 }
 
 INLINE void ask_listen(struct slot *s, struct io_kiocb *req)
@@ -541,21 +559,24 @@ INLINE void request_address(struct slot *s, const void *address, __u64 bytes, bo
 /* Sends that name an address: false for the others. */
 INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 {
-	struct io_async_msghdr *a = KREAD(req, async_data);
+	struct io_async_msghdr *a;
 	struct io_sr_msg___old *old = (struct io_sr_msg___old *)req;
 	struct io_sr_msg *cmd = (struct io_sr_msg *)req;
 	__u32 opcode = KREAD(req, opcode);
 	struct msghdr_user m = {};
 	bool of_user = bpf_core_field_exists(old->addr);
 	struct hd_net *n;
+	__u64 address = 0;
 
 	if (!of_user) {
+		bpf_core_read(&address, sizeof(address), &req->async_data);
+		a = (struct io_async_msghdr *)address;
 		if (!a || !KREAD(a, msg.msg_name))
 			return false;
-		m.name = (__u64)a + bpf_core_field_offset(a->addr);
+		m.name = address + bpf_core_field_offset(a->addr);
 		m.name_bytes = KREAD(a, msg.msg_namelen);
 	} else if (opcode == URING_SEND || opcode == URING_SEND_ZC) {
-		m.name = (__u64)KREAD(old, addr);
+		bpf_core_read(&m.name, sizeof(m.name), &old->addr);
 		m.name_bytes = KREAD(old, addr_len);
 	} else {
 		bpf_probe_read_user(&m, sizeof(m), KREAD(cmd, umsg));
@@ -565,10 +586,7 @@ INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 	n = ask_net(s, req, HD_NETWORK_CONNECT);
 	n->flags = KREAD(cmd, msg_flags) & MSG_FASTOPEN ? HD_NET_FASTOPEN : HD_NET_DATAGRAM;
 	request_address(s, (void *)m.name, m.name_bytes, of_user);
-	if (of_user)
-		item_user_address(s, HD_I_SOCKADDR, (void *)m.name, m.name_bytes);
-	else
-		item_copied_address(s, HD_I_SOCKADDR, (void *)m.name, m.name_bytes);
+	uring_item_address(HD_I_SOCKADDR, m.name, m.name_bytes, of_user);
 	return true;
 }
 
