@@ -294,7 +294,7 @@ INLINE struct hd_header *request_begin(struct slot *s, struct io_kiocb *req, __u
 	return h;
 }
 
-/* A name at an address of the kernel's, with what it is relative to. Global: verified once, and not at each of its uses. */
+/* A name at an address of the kernel's, with what it is relative to. Global: verified once, not at each of its uses. */
 __noinline int uring_item_name(__u32 kind, __u32 base_kind, int dirfd, __u64 text)
 {
 	struct slot *s = slot_get(SLOT_TASK);
