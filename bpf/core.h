@@ -665,8 +665,8 @@ __noinline int call_compat(long result)
 }
 
 /*
- * What the call that has returned was. By way of the slot whichever way it came in: the verifier forgets what it knew of
- * what is read from there, and so does not go through the rest of the handler once for each way.
+ * What the call that has returned was. By way of the slot whichever way it came in: the verifier forgets what it knew
+ * of what is read from there, and so does not go through the rest of the handler once for each way.
  */
 INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
 {
