@@ -370,9 +370,9 @@ static void case_x32(void)
 	uint32_t piece[2] = { (uint32_t)low("abc"), 3 };
 
 	expect("file_open", "open", "@path=%s|via=compat|%%way=x32|flags=O_WRONLY,O_CREAT|%s", at("x"), any(fd));
+	/* No kernel of the tests has it: there the calls are attempts, and that is what is held against the events. */
 	if (fd < 0)
-		skip("x32 calls that succeed",
-		     "the kernel has no x32 ABI, or has it switched off: Debian's has with syscall.x32=y");
+		(void)must(errno == ENOSYS, "a kernel without x32 says so");
 	if (fd >= 0) {
 		r = syscall(X32(516), fd, words(piece[0], piece[1], 0, 0, 0, 0), 1); /* writev, of the ABI's own */
 		expect_n(-1, "file_write", "writev", "@path=%s|bytes:=3|operations:=1|%%way=x32", at("x"));
