@@ -177,6 +177,12 @@ struct group_info {
 
 struct ns_common {
 	unsigned int inum;
+	__u64 ns_id; /* since 6.18 */
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+	__u64 seq; /* up to 6.17 */
 };
 
 struct user_namespace {

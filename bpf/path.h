@@ -77,6 +77,21 @@ static __noinline int trail_moved(struct trail *trail)
 	return w.moved;
 }
 
+/*
+ * The top of a tree that no namespace has: lazily unmounted (no namespace at all), or cloned and never attached (a
+ * namespace without a number). Its root is no root, and anybody can put an etc/passwd below one.
+ */
+INLINE bool mount_detached(struct mount *m)
+{
+	struct mnt_namespace *ns = KREAD(m, mnt_ns);
+
+	if (!ns)
+		return true;
+	if (bpf_core_field_exists(struct mnt_namespace, seq))
+		return !KREAD(ns, seq);
+	return !KREAD(ns, ns.ns_id);
+}
+
 /* One component or one mount point; 1 ends the walk. `room` is the destination's size; 512 bytes of it stay free. */
 INLINE long walk_one(struct walk *w, const __u32 room)
 {
@@ -91,8 +106,11 @@ INLINE long walk_one(struct walk *w, const __u32 room)
 		struct mount *up = KREAD(m, mnt_parent);
 
 		if (d == w->mount_root) {
-			if (up == m)
+			if (up == m) {
+				if (mount_detached(m))
+					w->flags |= HD_P_DETACHED;
 				return 1;
+			}
 			w->dentry = KREAD(m, mnt_mountpoint);
 			trail_note(w->trail, (__u64)((void *)m + 1), (__u64)w->dentry);
 			w->mount = up;

@@ -395,7 +395,7 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	inode = KREAD(exe, f_inode);
 	x->inode = KREAD(inode, i_ino);
 	x->dev = KREAD(inode, i_sb, s_dev);
-	if (item_file_path(s, HD_I_EXE, exe) & (HD_P_DELETED | HD_P_DETACHED))
+	if (item_file_path(s, HD_I_EXE, exe) & (HD_P_DELETED | HD_P_MEMFD))
 		x->flags |= HD_EXEC_FILELESS;
 	if (KREAD(bprm, interp) == KREAD(bprm, filename)) {
 		item_file_path(s, HD_I_PATH, exe);

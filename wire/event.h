@@ -141,7 +141,7 @@ enum hd_item_kind {
 #define HD_P_OVL_LOWER 0x08
 #define HD_P_MEMFD 0x10
 #define HD_P_ARGS_TRUNCATED 0x20
-#define HD_P_DETACHED 0x40 /* does not reach a root the kernel would print: lazily unmounted, another namespace's */
+#define HD_P_DETACHED 0x40 /* reaches no namespace's root: a pseudo file, or below a mount that is attached nowhere */
 
 struct hd_item {
 	__u16 kind;  /* enum hd_item_kind */

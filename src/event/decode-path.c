@@ -72,9 +72,13 @@ int decode_kernel_path(struct event *e, const struct item *item, struct event_pa
 		return -E2BIG;
 	length = reverse_components(item->data, item->length, out);
 	/* The root's end is missing: what is left would be a lie with a slash in front. */
-	if (item->flags & (HD_P_TRUNCATED | HD_P_DETACHED) && length > 1) {
-		out++;
-		length--;
+	if (item->flags & (HD_P_TRUNCATED | HD_P_DETACHED)) {
+		if (length > 1) {
+			out++;
+			length--;
+		} else {
+			out[0] = '.';
+		}
 	}
 	path.path = (struct bytes){ out, length };
 	*ret = path;
@@ -123,7 +127,7 @@ int decode_name(struct event *e, const struct item *name, const struct item *bas
 	size_t length = strnlen(name->data, name->length), used = 0;
 	bool absolute = length > 0 && name->data[0] == '/';
 	struct event_path parent = { .path = BYTES("/") }, path;
-	bool rooted;
+	bool rooted, top;
 	char *out;
 	int r;
 
@@ -142,13 +146,15 @@ int decode_name(struct event *e, const struct item *name, const struct item *bas
 	if (!out)
 		return -E2BIG;
 	rooted = parent.path.length > 0 && parent.path.data[0] == '/';
-	if (!rooted || parent.path.length > 1) {
+	/* Of a root, and of the "." that stands for the top of a detached mount, no byte goes before the name. */
+	top = parent.path.length == 1 && (rooted || parent.path.data[0] == '.');
+	if (!top) {
 		memcpy(out, parent.path.data, parent.path.length);
 		used = parent.path.length;
 	}
 	/* An absolute name starts at the caller's root, which is its base, and ".." does not lead out of that. */
 	if (absolute) {
-		size_t n = append_normalised(out + used, 0, true, name->data, length);
+		size_t n = append_normalised(out + used, 0, rooted || used > 0, name->data, length);
 
 		used += n > 1 || used == 0 ? n : 0;
 	} else {

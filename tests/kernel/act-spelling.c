@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define OPEN_TREE_CLONE_ 1
 
 struct spelling {
 	const char *what;
@@ -253,6 +256,47 @@ static void case_chroot(void)
 	(void)close(outside);
 }
 
+/* A program there is a file like any other, no fileless one. */
+static int runs_detached(void *context)
+{
+	char *argv[] = { "prog", "--helper", "exit", "0", NULL };
+
+	expect("process_exec", "a program of such a mount",
+	       "@path=prog|exe=prog|comm=*|-fileless|result=0|verified=true");
+	(void)syscall(SYS_execveat, *(int *)context, "prog", argv, NULL, 0);
+	return 1;
+}
+
+/* Mounts that are attached nowhere: no root above them, so their paths begin without a slash. */
+static void case_detached(void)
+{
+	struct stat file = new_file("real", "real/file"), below = new_file("real/sub", "real/sub/file");
+	int tree, lazy, fd;
+
+	(void)mkdir("bound", 0755);
+	if (private_mounts() < 0) {
+		skip("mounts that are attached nowhere", strerror(errno));
+		return;
+	}
+	tree = (int)syscall(SYS_open_tree, AT_FDCWD, "real", OPEN_TREE_CLONE_ | O_CLOEXEC);
+	(void)must(mount("real", "bound", NULL, MS_BIND, NULL) == 0, "bind mount");
+	lazy = open("bound", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)must(tree >= 0 && lazy >= 0 && umount2("bound", MNT_DETACH) == 0, "detached mounts");
+	spell(&(struct spelling){ "a mount never attached", tree, "file", "file", &file });
+	spell(&(struct spelling){ "deep in a mount never attached", tree, "sub/file", "sub/file", &below });
+	spell(&(struct spelling){ "a mount lazily unmounted", lazy, "file", "file", &file });
+	fd = openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	expect("file_open", "the top of such a mount", "@flags=O_RDONLY,O_DIRECTORY,O_CLOEXEC|path=.|%s", ok(fd));
+	(void)close(fd);
+	expect("file_open", "a missing name in such a mount", "@path=missing|verified=false|%s",
+	       no(openat(tree, "./missing", O_RDONLY | O_CLOEXEC), ENOENT));
+	copy_file(act_self, "real/prog", 0755);
+	(void)in_child(runs_detached, &tree);
+	(void)must(act_status == 0, "execveat");
+	(void)close(tree);
+	(void)close(lazy);
+}
+
 /* ---- overlay ---- */
 
 static int overlay_mount(void)
@@ -338,6 +382,7 @@ static const struct act_case cases[] = {
 	{ "namespace", case_namespace },
 	{ "pivot", case_pivot },
 	{ "chroot", case_chroot },
+	{ "detached", case_detached },
 	{ "overlay", case_overlay },
 	{ 0 },
 };

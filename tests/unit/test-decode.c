@@ -238,6 +238,7 @@ static void kernel_paths(void **state)
 	kernel_path("c/b/a/", HD_P_DELETED, "/a/b/c");
 	kernel_path("c/b/a/", HD_P_TRUNCATED, "a/b/c");
 	kernel_path("x/mnt/", HD_P_DETACHED, "mnt/x");
+	kernel_path("", HD_P_DETACHED, ".");
 	kernel_path("/a//b/", 0, "/b/a");
 	kernel_path("/", 0, "/");
 	kernel_path("memfd:x/y/", HD_P_MEMFD | HD_P_DETACHED, "memfd:x/y");
@@ -300,6 +301,13 @@ static void caller_names(void **state)
 	assert_true(event->path.truncated);
 	joined("b/a/", HD_P_TRUNCATED, "../../..", ".");
 	joined("memfd:d/", HD_P_MEMFD, "x", "memfd:d/x");
+	joined("b/a/", HD_P_DETACHED, "x", "a/b/x");
+	joined("", HD_P_DETACHED, "etc/./x", "etc/x");
+	joined("", HD_P_DETACHED, "..", ".");
+	/* A root that is the top of a mount attached nowhere. */
+	joined("", HD_P_DETACHED, "/etc/x", "etc/x");
+	joined("", HD_P_DETACHED, "/", ".");
+	joined("a/", HD_P_DETACHED, "/../x", "a/x");
 
 	/* The kernel's path wins; a name that the frame vouches for is verified. */
 	sample_make("fold_read", &frame);
