@@ -519,7 +519,7 @@ class Leftovers(Case):
         """
         best = limit = PATIENCE
         for _ in range(20):
-            limit = 0.6 * max(1, os.getloadavg()[0] / os.cpu_count())
+            limit = 1.0 * max(1, os.getloadavg()[0] / os.cpu_count())
             best = min(best, self.first_byte())
             if best < limit:
                 break
