@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guard's mind: from what is seen, what to do next. Pure: it touches no file and asks no clock, so that every
+ * ladder can be tried in a test. act.h carries out what it decides and says how it went.
+ */
+#pragma once
+
+#include "vitals/forecast.h"
+#include "vitals/guard-policy.h"
+#include "vitals/vitals.h"
+
+struct guard;
+
+#define GUARD_WHY_MAX 256
+
+struct guard_view {
+	uint64_t time_ns;
+	uint64_t used, limit;		/* limit: the one that the user gave, not what borrowing made of it */
+	uint64_t available;		/* clean */
+	struct forecast_result forecast;
+	const struct vitals_phase *phases; /* the fattest first */
+	size_t phases_n;
+	const struct vitals_phase *agent;
+	uint64_t stall_us;		/* memory pressure, full, total; UNKNOWN: not told */
+	bool paused;			/* the kernel holds tasks at the limit (v1's oom_control) */
+};
+
+struct guard_action {
+	enum guard_rung rung;
+	bool undo;
+	uint32_t pid;	    /* the phase's; 0: all */
+	uint64_t start_ns;  /* its key's other half */
+	uint64_t bytes;	    /* to reclaim, to borrow, or the brake's limit */
+	char why[GUARD_WHY_MAX]; /* one line, the agent's bytes escaped */
+};
+
+int guard_new(const struct guard_policy *policy, struct guard **ret);
+void guard_free(struct guard *g);
+DEFINE_CLEANUP(struct guard *, guard_free);
+
+/* What to do now, in order; at most room. Returns how many. */
+size_t guard_decide(struct guard *g, const struct guard_view *view, struct guard_action *ret, size_t room);
+/* How it went: 0 or negative errno. -EOPNOTSUPP: this machine can't, so the rung is passed over from now on. */
+void guard_done(struct guard *g, const struct guard_action *action, int result, uint64_t time_ns);
