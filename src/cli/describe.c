@@ -380,6 +380,8 @@ static void session(const struct line *l, struct buf *out)
 	int64_t value;
 
 	put(out, line_text(l, "phase"));
+	if (line_true(l, "interrupted"))
+		buf_adds(out, ", interrupted");
 	if (line_get(l, "command")) {
 		buf_addc(out, ' ');
 		describe_command(line_get(l, "command"), out);

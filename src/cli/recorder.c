@@ -537,11 +537,11 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 
 	c->ended_ns = s.time_ns;
 	c->malformed = tracker_malformed(r->tracker);
-	session_end_line(&s, end, r->tracker, c->started_ns, c->events, &r->line);
+	session_end_line(&s, end, r->tracker, s.time_ns - c->started_ns, c->events, &r->line);
 	take_line(r, &s, &end_line);
 	sum_ledger(r, kernel, &sum);
 	s = next_line(r);
-	session_ledger_line(&s, &sum, c->malformed, &r->line);
+	session_ledger_line(&s, &sum, c->malformed, 0, &r->line);
 	take_line(r, &s, &ledger_line);
 	json_flush(r);
 	const struct recording_end last = { .events = c->events, .sequence = s.sequence };

@@ -40,6 +40,7 @@ struct recorder_end {
 	uint64_t memory_peak_bytes;  /* 0: unknown */
 	struct throttle_stats slowed;
 	const char *why;             /* an early end, in words; NULL: none */
+	bool interrupted;            /* the sensor died, and another process ends the session */
 };
 
 /* What the summary needs. Names are owned by the recorder. */

@@ -132,8 +132,11 @@ static void put_end(struct page *p, const struct line *end)
 		buf_adds(&text, "still running");
 		style = TERM_GREEN;
 	} else if (s->state == STORE_INTERRUPTED) {
-		buf_adds(&text,
-			 "interrupted: Heddle was killed or the machine went down; what was stored by then is here");
+		/* Who has closed it since then says why. */
+		buf_addf(&text, "interrupted: %swhat was stored by then is here",
+			 s->ended_ns ? "" : "Heddle was killed or the machine went down; ");
+		if (s->exit_status >= 0)
+			buf_addf(&text, "; exit %d", s->exit_status);
 		style = TERM_YELLOW;
 	} else if (s->exit_status < 0) {
 		buf_adds(&text, "in order");
