@@ -415,6 +415,12 @@ static void gap(const struct line *l, struct buf *out)
 	put_field(out, l, ": ", "why");
 }
 
+static void clock_set(const struct line *l, struct buf *out)
+{
+	put_field(out, l, "the wall clock was set from ", "wall_before");
+	put_field(out, l, " to ", "wall_after");
+}
+
 static void ledger(const struct line *l, struct buf *out)
 {
 	char text[DESCRIBE_NUMBER_MAX];
@@ -449,6 +455,7 @@ static const struct kind {
 	{ "session", "session", TERM_DIM, session },
 	{ "process", "process", TERM_DIM, process },
 	{ "gap", "GAP", TERM_ALARM, gap },
+	{ "clock", "CLOCK", TERM_YELLOW, clock_set },
 	{ "ledger", "ledger", TERM_DIM, ledger },
 };
 

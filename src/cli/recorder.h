@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One session's pipeline: frames of the sensor -> tracker -> JSON -> store, JSON file, live lines and counts, with the
- * lines that are no events (session, gap, ledger) around them. A write that fails never ends the session: what it
- * cost is counted as lost, told in a gap line, and said once.
+ * lines that are no events (session, gap, clock, ledger) around them. A write that fails never ends the session: what
+ * it cost is counted as lost, told in a gap line, and said once.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The session, gap and ledger lines. */
+/* The session, process, gap, clock and ledger lines. */
 #include "cli/session-lines.h"
 
 #include <string.h>
@@ -239,6 +239,20 @@ void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t f
 		put_uint(&j, "count", count);
 	json_key(&j, "why");
 	(void)json_bytes(&j, why, strlen(why));
+	json_object_end(&j);
+}
+
+void session_clock_line(const struct session_line *s, int64_t from_ns, int64_t to_ns, int64_t old_offset_ns,
+			int64_t new_offset_ns, struct buf *out)
+{
+	char text[CLOCK_TEXT_MAX];
+	struct json j;
+
+	begin(&j, s, "clock", NULL, out);
+	put_text(&j, "from", clock_format(from_ns, text));
+	put_text(&j, "to", clock_format(to_ns, text));
+	put_text(&j, "wall_before", clock_format(s->time_ns + old_offset_ns, text));
+	put_text(&j, "wall_after", clock_format(s->time_ns + new_offset_ns, text));
 	json_object_end(&j);
 }
 

@@ -35,3 +35,10 @@ void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t f
 /* malformed: frames that could not be decoded. as_of_ns: UTC, the counts are from then; 0: they are final. */
 void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, int64_t as_of_ns,
 			 struct buf *out);
+
+/*
+ * The wall clock was set, between two times of the session's own clock: how far it was ahead of that one before, and is
+ * now.
+ */
+void session_clock_line(const struct session_line *s, int64_t from_ns, int64_t to_ns, int64_t old_offset_ns,
+			int64_t new_offset_ns, struct buf *out);
