@@ -411,7 +411,7 @@ static void take_signal(struct launcher *l)
 static void close_session(struct launcher *l)
 {
 	const struct recorder_options *o = &l->options->sensor.observer.recorder;
-	char why[WATCH_WHY_MAX + DEATH_MAX];
+	char why[WATCH_WHY_MAX + DEATH_MAX + 2];
 	struct recover_death death = {
 		.why = why,
 		.known = l->ended,
