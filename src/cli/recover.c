@@ -256,7 +256,7 @@ void recover_found(const char *home, const char *id)
 	bool needed = s->state == STORE_INTERRUPTED && !s->ended_ns && s->schema == STORE_SCHEMA;
 	/* Not open twice: SQLite drops all of a process's locks on a file that it closes once. */
 	store_reader_free(TAKE_PTR(reader));
-	if (needed && may_be_ended(home, id))
+	if (needed && !store_in_use(home, id) && may_be_ended(home, id))
 		(void)recover(home, id, &death, true, &err);
 }
 

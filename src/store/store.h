@@ -119,6 +119,12 @@ int store_find(const char *home, const char *name, char ret_id[37], struct err *
  */
 int store_abandoned(const char *home, int (*fn)(void *context, const char *id), void *context, struct err *err);
 
+/*
+ * Whether any other process has the session's file open as a store. The lock file alone is no proof of death: who can
+ * write the directory can take it away from a writer that lives.
+ */
+bool store_in_use(const char *home, const char *id);
+
 /* Removes a session for good. -EBUSY while it runs; a damaged one can be removed too. */
 int store_delete(const char *home, const char *id, struct err *err);
 

@@ -354,6 +354,20 @@ class Store(Blind):
         self.assertIn(b"was cut", said)
         self.assertTrue(self.gaps("was cut"))
 
+    def test_lock_replaced(self):
+        """Who finds a session without its lock does not take it from a sensor that lives."""
+        script = f"lock = next(pathlib.Path('{self.dir}/home/sessions').glob('*.lock')); time.sleep(1.5)\n" \
+                 f"lock.unlink(); lock.touch(); print('gone', flush=True); sys.stdin.readline(); open('{self.dir}/after', 'w')"
+        process, _ = self.attack(script, stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"gone\n")
+        for command in ("sessions", "report", "events"):
+            self.assertEqual(self.run_heddle(command).returncode, 0)
+        _, said = process.communicate(b"go\n", PATIENCE)
+        self.assertEqual((process.returncode, said), (0, b""))
+        self.assertTrue(self.touched(self.dir / "after"))
+        self.assertEqual(self.heddle_json("sessions")["state"], "ended")
+        self.assertEqual(self.run_heddle("verify").returncode, 0)
+
     def test_deleted_fail_closed(self):
         code, said = self.attacked("db.unlink(); time.sleep(1000)", "--fail-closed")
         self.assertEqual(code, 125, said)
