@@ -141,7 +141,8 @@ class Signals(Blind):
         self.assertEqual([line["sequence"] for line in lines], list(range(1, len(lines) + 1)))
         self.assertFalse((self.dir / "home").exists())
 
-    BOTH = "os.kill(os.getppid(), 9); os.kill(S, 9)\n"
+    # The launcher is stopped first, so that it does nothing between the two.
+    BOTH = "os.kill(os.getppid(), signal.SIGSTOP); os.kill(S, 9); os.kill(os.getppid(), 9)\n"
 
     def test_both_killed(self):
         """Nobody is left to end the command or the session; the next Heddle that comes by ends the latter."""
@@ -168,6 +169,23 @@ class Signals(Blind):
         wait_for("the command's death", lambda: not alive(pid))
         wait_for("the sensor's death", lambda: not alive(sensor))
         self.interrupted("found later", in_json=False)
+
+    def test_launcher_stopped_sensor_killed(self):
+        """Nobody acts until the launcher goes on; that the sensor died can be seen at once."""
+        process, sensor = self.attack("print(os.getpid(), flush=True)\ntime.sleep(1.5)\n"
+                                      "os.kill(os.getppid(), signal.SIGSTOP); os.kill(S, 9); time.sleep(1000)")
+        pid = int(process.stdout.readline())
+        self.addCleanup(self.end_process, pid)
+        wait_for("the sensor's death", lambda: not alive(sensor))
+        self.assertTrue(alive(pid))
+        self.interrupted("found later", in_json=False)
+        process.send_signal(signal.SIGCONT)
+        code, said = self.finish(process)
+        self.assertEqual(code, 125, said)
+        self.assert_one_line(said, "the sensor was killed (SIGKILL)", "the command was killed")
+        self.assertFalse(alive(pid))
+        self.assertTrue(self.gaps("the sensor was killed (SIGKILL)"))
+        self.assertEqual(self.heddle_json("sessions")["state"], "interrupted")
 
     def test_kill_all(self):
         """kill -9 -1, in a pid namespace, so that it reaches no more than Heddle and what it watches."""
