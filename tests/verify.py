@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks a session's chain from docs/evidence.md alone, with none of Heddle's code: verify.py STORE.db [OPTION...]
 
-Prints one line, and exits as `heddle verify` does: 0 proved, 1 altered, 2 nothing wrong but not ended or not vouched
-for. Needs Python's standard library and libzstd.
+Prints one line, and exits as `heddle verify` does: 0 proved, 1 altered, 2 nothing wrong but not ended, interrupted or
+not vouched for. Needs Python's standard library and libzstd.
 """
 import argparse
 import base64
@@ -229,6 +229,7 @@ class Walk:
         self.session, self.head, self.met = session, head, False
         self.link = self.before = genesis(session)
         self.sequence = self.signed = 0
+        self.died = None
         self.counts, self.ended, self.checkpoints = {}, False, 0
         self.meet()
 
@@ -272,6 +273,8 @@ class Walk:
             raise Altered("checkpoint", "the signed counts are not those of the events")
         self.before = sha(signed, row["signature"])
         self.checkpoints += 1
+        if row["kind"] == 4 and self.died is None:
+            self.died = self.signed
         self.signed, self.ended = row["sequence"], row["kind"] == 5
 
     def finish(self):
@@ -316,7 +319,11 @@ def check(path, public=None, head=None):
         return "altered", "key", "signed by another key", None
     if not walk.ended:
         return "not ended", None, f"complete up to event {walk.signed}", None
-    return ("proved", None, "all there", None) if public or head else ("unproved", None, "by nobody's key", None)
+    if not public and not head:
+        return "unproved", None, "by nobody's key", None
+    if walk.died is not None:
+        return "interrupted", None, f"its writer died; complete up to event {walk.died}", None
+    return "proved", None, "all there", None
 
 
 def head_of(path, session):

@@ -380,6 +380,8 @@ static void session(const struct line *l, struct buf *out)
 	int64_t value;
 
 	put(out, line_text(l, "phase"));
+	if (line_true(l, "interrupted"))
+		buf_adds(out, ", interrupted");
 	if (line_get(l, "command")) {
 		buf_addc(out, ' ');
 		describe_command(line_get(l, "command"), out);
@@ -411,6 +413,12 @@ static void gap(const struct line *l, struct buf *out)
 		put(out, line_text(l, "lane"));
 	}
 	put_field(out, l, ": ", "why");
+}
+
+static void clock_set(const struct line *l, struct buf *out)
+{
+	put_field(out, l, "the wall clock was set from ", "wall_before");
+	put_field(out, l, " to ", "wall_after");
 }
 
 static void ledger(const struct line *l, struct buf *out)
@@ -447,6 +455,7 @@ static const struct kind {
 	{ "session", "session", TERM_DIM, session },
 	{ "process", "process", TERM_DIM, process },
 	{ "gap", "GAP", TERM_ALARM, gap },
+	{ "clock", "CLOCK", TERM_YELLOW, clock_set },
 	{ "ledger", "ledger", TERM_DIM, ledger },
 };
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "cli/describe.h"
 #include "cli/event-row.h"
+#include "cli/recover.h"
 #include "event/names.h"
 #include "store/store.h"
 
@@ -288,8 +289,10 @@ int cmd_events(int argc, char **argv)
 	r = store_home(home, sizeof(home), &err);
 	if (r >= 0)
 		r = store_find(home, name, id, &err);
-	if (r >= 0)
+	if (r >= 0) {
+		recover_found(home, id);
 		r = store_reader_open(home, id, &reader, &err);
+	}
 	if (r >= 0)
 		r = follow(&v, reader, &err);
 	buf_done(&v.out);

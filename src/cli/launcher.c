@@ -14,12 +14,14 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/proc.h"
 #include "cli/cli.h"
 #include "cli/control.h"
+#include "cli/recover.h"
 #include "cli/session-lines.h"
 #include "event/names.h"
 
@@ -46,6 +48,8 @@ struct launcher {
 	unsigned said;       /* troubles */
 	struct watch watch;
 	char killed_why[WATCH_WHY_MAX]; /* why we killed the command; "": we did not */
+	char died[DEATH_MAX];           /* how the sensor did, before its session had an end; "": it did not */
+	int64_t offset_ns;              /* UTC less CLOCK_BOOTTIME, at our start */
 	bool finished;
 };
 
@@ -91,12 +95,16 @@ static int fork_sensor(struct launcher *l)
 	return 0;
 }
 
-/* The sensor has the files and the command its streams: we need none, and no pipe should have to wait for us. */
+/*
+ * The sensor has the files and the command its streams: we need none, and no pipe should have to wait for us. But the
+ * JSON file's end is ours to write, should the sensor die.
+ */
 static void let_go(const struct launcher *l)
 {
 	const struct observer_options *o = &l->options->sensor.observer;
+	struct stat st;
 
-	if (o->recorder.json_fd >= 0)
+	if (o->recorder.json_fd >= 0 && (fstat(o->recorder.json_fd, &st) < 0 || !S_ISREG(st.st_mode)))
 		(void)close(o->recorder.json_fd);
 	if (o->record_fd >= 0)
 		(void)close(o->record_fd);
@@ -174,8 +182,9 @@ static void cause_of_death(struct launcher *l, char ret[DEATH_MAX])
 			(void)poll(NULL, 0, 10);
 	}
 	const char *signal = info.si_pid && info.si_code != CLD_EXITED ? name_signal(info.si_status) : NULL;
-	(void)snprintf(ret, DEATH_MAX, "the sensor %s%s%s%s", signal ? "was killed (" : "ended unexpectedly",
-		       signal ? signal : "", signal ? ")" : "", l->ended ? "; the session is not complete" : "");
+	(void)snprintf(l->died, sizeof(l->died), "the sensor %s%s%s", signal ? "was killed (" : "ended unexpectedly",
+		       signal ? signal : "", signal ? ")" : "");
+	(void)snprintf(ret, DEATH_MAX, "%.90s%s", l->died, l->ended ? "; the session is not complete" : "");
 }
 
 /* The sensor is told to go on; if it was moved into a cgroup that is frozen it is brought back. */
@@ -398,6 +407,25 @@ static void take_signal(struct launcher *l)
 	}
 }
 
+/* The sensor can't say any more how its session ended. */
+static void close_session(struct launcher *l)
+{
+	const struct recorder_options *o = &l->options->sensor.observer.recorder;
+	char why[WATCH_WHY_MAX + DEATH_MAX + 2];
+	struct recover_death death = {
+		.why = why,
+		.known = l->ended,
+		.status = l->status,
+		.offset_ns = l->offset_ns,
+		.json_fd = o->json_fd,
+	};
+	struct err err = { 0 };
+
+	(void)snprintf(why, sizeof(why), "%s%s%s", l->died, *l->killed_why ? "; " : "", l->killed_why);
+	if (recover_session(o->home, o->session, &death, &err) < 0)
+		(void)cli_error("the session has no end: %s", err.text);
+}
+
 static int loop(struct launcher *l)
 {
 	int64_t look_ms = 0;
@@ -440,6 +468,7 @@ static int start(struct launcher *l, bool ignored)
 		return cli_error("can't start the sensor process: %s", strerror(-r));
 	options.mask = &l->mask;
 	options.ignore_sigchld = ignored;
+	options.die_with_us = l->options->policy == WATCH_FAIL_CLOSED;
 	if (workload_start(&options, &l->workload, &err) < 0) {
 		(void)cli_fail(&err);
 		return CLI_FAILED;
@@ -455,7 +484,13 @@ static int start(struct launcher *l, bool ignored)
 
 int launcher_run(const struct launcher_options *options)
 {
-	struct launcher l = { .options = options, .signal_fd = -1, .control = -1, .watch.policy = options->policy };
+	struct launcher l = {
+		.options = options,
+		.signal_fd = -1,
+		.control = -1,
+		.watch.policy = options->policy,
+		.offset_ns = clock_offset_ns(),
+	};
 	bool ignored = false;
 	int code = setup_signals(&l, &ignored);
 
@@ -464,6 +499,8 @@ int launcher_run(const struct launcher_options *options)
 	code = start(&l, ignored);
 	if (code == 0)
 		code = loop(&l);
+	if (*l.died && l.released)
+		close_session(&l);
 	if (l.control >= 0)
 		(void)close(l.control);
 	(void)close(l.signal_fd);

@@ -12,6 +12,7 @@
 #include "cli/live.h"
 #include "cli/session-lines.h"
 #include "cli/tally.h"
+#include "cli/wall-clock.h"
 #include "event/encode.h"
 #include "store/store.h"
 #include "track/tracker.h"
@@ -53,6 +54,8 @@ struct recorder {
 	bool lost_lately;      /* a lane was full since recorder_trouble was asked last */
 	int64_t gap_from_ns;   /* UTC: since then nothing is known to be missing */
 	int64_t offset_ns;
+	struct wall_clock wall;
+	int64_t wall_looked_ns;          /* UTC */
 	char boot8[9];
 	char session[37];
 	char mount[PATH_MAX];
@@ -359,6 +362,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	if (!r)
 		return err_errno(err, ENOMEM, "can't start the session");
 	r->options = *options;
+	r->wall = WALL_CLOCK_NONE;
 	r->line = BUF_INIT(LINE_CAP);
 	r->out = BUF_INIT(OUT_CAP);
 	r->live = BUF_INIT(OUT_CAP);
@@ -372,6 +376,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	if (code < 0)
 		return err_errno(err, -code, "can't read the boot id");
 	r->offset_ns = clock_offset_ns();
+	wall_clock_open(&r->wall, r->offset_ns);
 	r->due_ns = clock_boottime_ns() + DUE_NS;
 	bool mounted = workload_cgroup2_mount(r->mount, sizeof(r->mount)) == 0;
 	/* As events name it. */
@@ -409,6 +414,7 @@ void recorder_free(struct recorder *r)
 	if (!r)
 		return;
 	tracker_free(r->tracker);
+	wall_clock_close(&r->wall);
 	store_writer_free(r->store);
 	tally_done(&r->tally);
 	living_done(&r->living);
@@ -492,6 +498,21 @@ static void tell_stall(struct recorder *r)
 	gap(r, HD_LANE_MAX, now_utc(r) - stood, SESSION_COUNT_UNKNOWN, why);
 }
 
+/* The session's own times go on as they were. */
+static void tell_wall_clock(struct recorder *r)
+{
+	int64_t from_ns = r->wall_looked_ns ? r->wall_looked_ns : r->tally.counts.started_ns, old_ns, new_ns;
+	struct session_line s;
+
+	r->wall_looked_ns = now_utc(r);
+	if (!wall_clock_look(&r->wall, &old_ns, &new_ns))
+		return;
+	s = next_line(r);
+	session_clock_line(&s, from_ns, s.time_ns, old_ns - r->offset_ns, new_ns - r->offset_ns, &r->line);
+	if (!r->line.failed)
+		deliver_own(r, &s);
+}
+
 int recorder_tick(struct recorder *r)
 {
 	uint64_t now = clock_boottime_ns();
@@ -506,6 +527,7 @@ int recorder_tick(struct recorder *r)
 	code = sensor_flush(r->options.sensor, false);
 	if (code < 0)
 		return code;
+	tell_wall_clock(r);
 	record(r, RECORDING_TICK, &now, sizeof(now), NULL, 0);
 	code = tracker_tick(r->tracker, now);
 	if (code < 0)
@@ -537,11 +559,11 @@ static void end_lines(struct recorder *r, const struct recorder_end *end, const 
 
 	c->ended_ns = s.time_ns;
 	c->malformed = tracker_malformed(r->tracker);
-	session_end_line(&s, end, r->tracker, c->started_ns, c->events, &r->line);
+	session_end_line(&s, end, r->tracker, s.time_ns - c->started_ns, c->events, &r->line);
 	take_line(r, &s, &end_line);
 	sum_ledger(r, kernel, &sum);
 	s = next_line(r);
-	session_ledger_line(&s, &sum, c->malformed, &r->line);
+	session_ledger_line(&s, &sum, c->malformed, 0, &r->line);
 	take_line(r, &s, &ledger_line);
 	json_flush(r);
 	const struct recording_end last = { .events = c->events, .sequence = s.sequence };
@@ -575,6 +597,7 @@ int recorder_finish(struct recorder *r, const struct recorder_end *end)
 	record(r, RECORDING_FINISH, NULL, 0, NULL, 0);
 	code = tracker_finish(r->tracker);
 	live_flush(r);
+	tell_wall_clock(r);
 	store_told(r, r->store ? store_writer_commit(r->store, &err) : 0, &err);
 	json_flush(r);
 	/* A sensor that can't count says nothing about loss: the rows then do not balance, and the summary tells. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One session's pipeline: frames of the sensor -> tracker -> JSON -> store, JSON file, live lines and counts, with the
- * lines that are no events (session, gap, ledger) around them. A write that fails never ends the session: what it
- * cost is counted as lost, told in a gap line, and said once.
+ * lines that are no events (session, gap, clock, ledger) around them. A write that fails never ends the session: what
+ * it cost is counted as lost, told in a gap line, and said once.
  */
 #pragma once
 
@@ -40,6 +40,7 @@ struct recorder_end {
 	uint64_t memory_peak_bytes;  /* 0: unknown */
 	struct throttle_stats slowed;
 	const char *why;             /* an early end, in words; NULL: none */
+	bool interrupted;            /* the sensor died, and another process ends the session */
 };
 
 /* What the summary needs. Names are owned by the recorder. */

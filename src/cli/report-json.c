@@ -79,6 +79,8 @@ static void put_session(struct json *j, const struct report *r)
 	put_raw(j, "end_line", s->end_line);
 	if (r->damaged)
 		put_uint(j, "damaged_lines", r->damaged);
+	if (r->clock_sets)
+		put_uint(j, "clock_sets", r->clock_sets);
 	json_object_end(j);
 }
 

@@ -214,7 +214,7 @@ static void take_open(struct report *r, const struct line *l)
 	report_count_error(&r->failed_opens, l, line_text(l, "path"));
 }
 
-/* The session's own lines are in its row; gaps are only here. */
+/* The session's own lines are in its row; gaps and settings of the clock are only here. */
 static void take_other(struct report *r, const struct line *l, struct bytes raw)
 {
 	struct bytes type = line_text(l, "type");
@@ -223,6 +223,8 @@ static void take_other(struct report *r, const struct line *l, struct bytes raw)
 		r->damaged++;
 	else if (strcmp(type.data, "gap") == 0)
 		(void)keyed_get(&r->gaps, raw.data, raw.length);
+	else if (strcmp(type.data, "clock") == 0)
+		r->clock_sets++;
 }
 
 static void take_event(struct report *r, unsigned type, const struct line *l, struct bytes raw, int64_t time_ns)

@@ -132,8 +132,11 @@ static void put_end(struct page *p, const struct line *end)
 		buf_adds(&text, "still running");
 		style = TERM_GREEN;
 	} else if (s->state == STORE_INTERRUPTED) {
-		buf_adds(&text,
-			 "interrupted: Heddle was killed or the machine went down; what was stored by then is here");
+		/* Who has closed it since then says why. */
+		buf_addf(&text, "interrupted: %swhat was stored by then is here",
+			 s->ended_ns ? "" : "Heddle was killed or the machine went down; ");
+		if (s->exit_status >= 0)
+			buf_addf(&text, "; exit %d", s->exit_status);
 		style = TERM_YELLOW;
 	} else if (s->exit_status < 0) {
 		buf_adds(&text, "in order");
@@ -172,6 +175,17 @@ static void put_machine(struct page *p, const struct line *start)
 		row(p, "machine", TERM_PLAIN, text.data);
 }
 
+static void put_clock(struct page *p)
+{
+	char text[128], number[DESCRIBE_NUMBER_MAX];
+
+	if (p->r->clock_sets == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "the wall clock was set %s %s; the times here do not follow it",
+		       describe_number(p->r->clock_sets, number), p->r->clock_sets == 1 ? "time" : "times");
+	row(p, "clock", TERM_YELLOW, text);
+}
+
 static void put_loss(struct page *p)
 {
 	_cleanup_buf_ struct buf text = BUF_INIT(4096);
@@ -188,7 +202,8 @@ static void put_loss(struct page *p)
 		(void)line_parse(stored, strlen(stored), &ledger);
 	lost = line_uint(ledger, "lost");
 	if (lost > 0)
-		buf_addf(&text, ", %s LOST", describe_number(lost, number));
+		buf_addf(&text, ", %s%s LOST", bytes_set(line_text(ledger, "as_of")) ? "at least " : "",
+			 describe_number(lost, number));
 	else if (ledger && r->gaps.n == 0)
 		buf_adds(&text, ", nothing lost");
 	else if (r->gaps.n > 0)
@@ -240,6 +255,7 @@ static void put_header(struct page *p)
 		       describe_duration(report_end_ns(p->r) - s->started_ns, lasted));
 	row(p, "session", TERM_PLAIN, s->id);
 	row(p, "started", TERM_PLAIN, both);
+	put_clock(p);
 	put_end(p, end);
 	put_machine(p, start);
 	put_loss(p);

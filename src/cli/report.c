@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/recover.h"
 
 #define REPORT_BYTES_MAX (512U << 20)
 
@@ -44,8 +45,10 @@ static int make(const char *name, bool json, struct err *err)
 
 	if (r >= 0)
 		r = store_find(home, name, id, err);
-	if (r >= 0)
+	if (r >= 0) {
+		recover_found(home, id);
 		r = store_reader_open(home, id, &reader, err);
+	}
 	if (r < 0)
 		return r;
 	report = report_new(store_reader_session(reader));

@@ -96,6 +96,7 @@ struct report_gap {
 struct report {
 	struct store_session session; /* strings borrowed from the caller */
 	uint64_t lines, damaged;
+	uint64_t clock_sets; /* how often the wall clock was set while it ran */
 	uint64_t events[HD_TYPE_EVENT_MAX + 1], failed[HD_TYPE_EVENT_MAX + 1]; /* by enum hd_type */
 	uint64_t changes[HD_META_MAX];					       /* by enum hd_metadata, successful */
 	struct keyed processes, escapes, privileges, memory, hosts, services, names, files, failed_opens, open_errors,

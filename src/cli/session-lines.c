@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The session, gap and ledger lines. */
+/* The session, process, gap, clock and ledger lines. */
 #include "cli/session-lines.h"
 
 #include <string.h>
@@ -146,20 +146,25 @@ static void put_signal(struct json *j, int signal)
 }
 
 void session_end_line(const struct session_line *s, const struct recorder_end *end, const struct tracker *tracker,
-		      int64_t started_ns, uint64_t events, struct buf *out)
+		      int64_t duration_ns, uint64_t events, struct buf *out)
 {
 	struct json j;
 
 	begin(&j, s, "session", "end", out);
+	if (end->interrupted) {
+		json_key(&j, "interrupted");
+		json_bool(&j, true);
+	}
 	if (end->known) {
 		put_uint(&j, "exit_status", (uint64_t)exit_status_of(end->status));
 		if (WIFSIGNALED(end->status))
 			put_signal(&j, WTERMSIG(end->status));
 	}
 	json_key(&j, "duration_ns");
-	json_int(&j, s->time_ns - started_ns);
+	json_int(&j, duration_ns);
 	put_uint(&j, "events", events);
-	put_uint(&j, "left_running", end->left_running);
+	if (!end->interrupted)
+		put_uint(&j, "left_running", end->left_running);
 	if (end->killed)
 		put_uint(&j, "killed", end->killed);
 	if (end->memory_peak_bytes)
@@ -170,8 +175,10 @@ void session_end_line(const struct session_line *s, const struct recorder_end *e
 		put_uint(&j, "slowed_longest_ns", end->slowed.longest_ns);
 	}
 	put_text(&j, "why", end->why);
-	json_key(&j, "traffic");
-	tracker_write_traffic(tracker, &j);
+	if (tracker) {
+		json_key(&j, "traffic");
+		tracker_write_traffic(tracker, &j);
+	}
 	json_object_end(&j);
 }
 
@@ -235,14 +242,32 @@ void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t f
 	json_object_end(&j);
 }
 
-void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, struct buf *out)
+void session_clock_line(const struct session_line *s, int64_t from_ns, int64_t to_ns, int64_t old_offset_ns,
+			int64_t new_offset_ns, struct buf *out)
 {
+	char text[CLOCK_TEXT_MAX];
+	struct json j;
+
+	begin(&j, s, "clock", NULL, out);
+	put_text(&j, "from", clock_format(from_ns, text));
+	put_text(&j, "to", clock_format(to_ns, text));
+	put_text(&j, "wall_before", clock_format(s->time_ns + old_offset_ns, text));
+	put_text(&j, "wall_after", clock_format(s->time_ns + new_offset_ns, text));
+	json_object_end(&j);
+}
+
+void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, int64_t as_of_ns,
+			 struct buf *out)
+{
+	char text[CLOCK_TEXT_MAX];
 	struct json j;
 
 	begin(&j, s, "ledger", NULL, out);
 	json_key(&j, "lanes");
 	ledger_write(l, &j);
 	put_uint(&j, "lost", ledger_lost(l));
+	if (as_of_ns)
+		put_text(&j, "as_of", clock_format(as_of_ns, text));
 	if (malformed)
 		put_uint(&j, "malformed", malformed);
 	json_object_end(&j);

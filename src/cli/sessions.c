@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/describe.h"
+#include "cli/recover.h"
 #include "cli/table.h"
 #include "event/names.h"
 #include "store/store.h"
@@ -30,7 +31,8 @@ static const struct cli_usage usage = {
 	.name = "sessions",
 	.synopsis = "[OPTION...]",
 	.about = "Lists the sessions that are stored, newest first. One that is 'interrupted' was\n"
-		 "killed or lost its machine; what had been stored by then is there.",
+		 "killed or lost its machine; what had been stored by then is there, and a gap says\n"
+		 "from when on nothing is known.",
 	.options = options,
 };
 
@@ -235,6 +237,7 @@ int cmd_sessions(int argc, char **argv)
 		if (r >= 0)
 			r = store_delete(home, id, &err);
 	} else if (r >= 0) {
+		recover_all(home);
 		r = list(home, json, &err);
 	}
 	if (r < 0) {

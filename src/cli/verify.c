@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/describe.h"
+#include "cli/heads.h"
 #include "cli/line.h"
 #include "event/names.h"
 #include "store/head.h"
@@ -37,7 +38,7 @@ static const struct cli_usage usage = {
 	.about = "Proves that a session (default: the last) is complete, in order and as it was\n"
 		 "recorded, or names the first event that was changed, removed, inserted or\n"
 		 "reordered. Exit status: 0 proved, 1 altered, 2 nothing wrong but no proof that\n"
-		 "it is all (it has not ended, or nobody vouches for its key).",
+		 "it is all (it has not ended, its sensor died, or nobody vouches for its key).",
 	.options = options,
 };
 
@@ -88,39 +89,6 @@ static void on_line(void *context, const struct store_row *row)
 	buf_addc(&v->gap_text, '\n');
 }
 
-/* The session's line of a file of heads; the last of several. 1: found, 0: none. */
-static int find_head(struct verify *v, const char *path, struct err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	FILE *file = fopen(path, "re");
-	size_t room = 0;
-	int found = 0, r = 0;
-
-	if (!file)
-		return err_errno(err, errno, "can't read %s", path);
-	for (ssize_t n; r >= 0 && (n = getline(&text, &room, file)) > 0;) {
-		_cleanup_(line_free_p) struct line *l = NULL;
-
-		if (n > HEAD_MAX || line_parse(text, (size_t)n, &l) < 0)
-			continue;
-		struct bytes session = line_text(l, "session");
-		if (!bytes_set(session) || strcmp(session.data, v->id) != 0)
-			continue;
-		r = head_read(line_text(l, "public_key"), line_text(l, "message"), line_text(l, "signature"), &v->head);
-		found = 1;
-	}
-	bool bad = ferror(file);
-	(void)fclose(file);
-	if (bad)
-		return err_set(err, EIO, "can't read %s", path);
-	if (r < 0)
-		return err_set(err, EBADMSG,
-			       "the head of session %s in %s is damaged or forged: its signature is not its "
-			       "key's",
-			       v->id, path);
-	return found;
-}
-
 /* What the session is compared with, and who is trusted. */
 static int prepare(struct verify *v, struct err *err)
 {
@@ -128,12 +96,12 @@ static int prepare(struct verify *v, struct err *err)
 	int r;
 
 	if (v->head_path) {
-		r = find_head(v, v->head_path, err);
+		r = heads_find(v->head_path, v->id, &v->head, err);
 		if (r == 0)
 			return err_set(err, EINVAL, "%s has no head of session %s", v->head_path, v->id);
 	} else {
 		(void)snprintf(path, sizeof(path), "%.*s/heads", (int)sizeof(path) - 8, v->home);
-		r = access(path, F_OK) == 0 ? find_head(v, path, err) : 0;
+		r = access(path, F_OK) == 0 ? heads_find(path, v->id, &v->head, err) : 0;
 	}
 	if (r < 0)
 		return r;
@@ -235,6 +203,13 @@ static void decide(struct verify *v)
 		v->code = EXIT_OPEN;
 		(void)snprintf(v->text, sizeof(v->text),
 			       "it agrees with itself, but nobody here vouches for key %s; give --key or --head", mine);
+	} else if (e->recovered) {
+		v->verdict = "interrupted";
+		v->code = EXIT_OPEN;
+		(void)snprintf(v->text, sizeof(v->text),
+			       "its sensor died; complete up to event %" PRIu64
+			       " at %s, and what was done from then on is not in it",
+			       e->died_sequence, clock_format(e->died_ns, time));
 	} else {
 		v->verdict = "proved";
 		v->code = EXIT_PROVED;
@@ -292,6 +267,10 @@ static void write_json(const struct verify *v, struct buf *out)
 	put_uint(&j, "checkpoints", e->checkpoints);
 	put_uint(&j, "never_stored", e->holes);
 	put_uint(&j, "recovered", e->recovered);
+	if (e->recovered) {
+		put_uint(&j, "died_after", e->died_sequence);
+		put_uint(&j, "found_up_to", e->found_sequence);
+	}
 	put_text(&j, "key", id);
 	json_key(&j, "head_compared");
 	json_bool(&j, v->has_head);
@@ -326,7 +305,10 @@ static void write_text(const struct verify *v, struct buf *out)
 		buf_addf(out, "  holes      %" PRIu64 " lines were never stored; the gaps and the ledger tell why\n",
 			 e->holes);
 	if (e->recovered)
-		buf_adds(out, "  recovered  the sensor died; Heddle's other process ended the session\n");
+		buf_addf(out,
+			 "  recovered  the sensor had signed up to %" PRIu64 ", stored up to %" PRIu64
+			 "; another process ended the session\n",
+			 e->died_sequence, e->found_sequence);
 	if (v->gap_text.length > 0)
 		buf_add(out, v->gap_text.data, v->gap_text.length);
 }

@@ -273,10 +273,18 @@ int check_checkpoint(struct check *c, struct chain_checkpoint *row)
 	chain_message(row, &c->message);
 	if (c->message.failed)
 		return c->message.failed;
+	if (row->kind == CHAIN_RECOVER) {
+		if (c->good.recovered++ == 0) {
+			c->good.died_sequence = c->good.signed_sequence;
+			c->good.died_ns = c->good.signed_ns;
+		}
+		c->good.found_sequence = row->sequence;
+	}
+	if (n == 0)
+		c->good.offset_ns = row->time_ns - (int64_t)row->boot_ns;
 	c->good.checkpoints++;
 	c->good.signed_sequence = row->sequence;
 	c->good.signed_ns = row->time_ns;
-	c->good.recovered += row->kind == CHAIN_RECOVER;
 	c->good.ended = row->kind == CHAIN_END;
 	c->good.last = *row;
 	c->good.last.counts = BYTES_NONE;

@@ -51,6 +51,10 @@ struct check_end {
 	uint64_t signed_sequence;  /* what the last checkpoint covers */
 	int64_t signed_ns;         /* and when, UTC */
 	uint64_t recovered;        /* times another process took over */
+	uint64_t died_sequence;    /* recovered: what the first writer's last checkpoint covers */
+	int64_t died_ns;           /* and when, UTC */
+	uint64_t found_sequence;   /* recovered: the last line that was there when the last one took over */
+	int64_t offset_ns;         /* UTC of the first checkpoint, less its CLOCK_BOOTTIME */
 	bool ended;                /* the last checkpoint is the end's */
 	bool head_met;             /* the head that was kept elsewhere fits */
 	struct chain_counts counts; /* `stored` as counted, the rest as last signed */

@@ -103,6 +103,11 @@ static int open_database(struct disk *d, struct err *err)
 		return store_sql_error(d->db, "open", d->path, err);
 	(void)sqlite3_extended_result_codes(d->db, 1);
 	(void)sqlite3_busy_timeout(d->db, STORE_BUSY_MS);
+	/* One that is recovered may have been changed: what it has besides tables is not run. */
+	(void)sqlite3_db_config(d->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(d->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(d->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	(void)sqlite3_db_config(d->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
 	/* NORMAL: a power cut may cost the last batches but never the file. */
 	return run(d, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY;"
 		      "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 8388608;"
@@ -238,13 +243,13 @@ int disk_open(const char *home, const struct store_session *session, struct disk
 }
 
 /* Takes the chain over, in a transaction that nobody writes beside. */
-static int take_over(struct disk *d, const char *id, uint64_t *ret_sequence, struct err *err)
+static int take_over(struct disk *d, const char *id, struct store_remains *ret, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
 	int r = run(d, "BEGIN IMMEDIATE", err);
 
 	if (r >= 0)
-		r = prepare(d, "SELECT events, ended_ns FROM session", &select, err);
+		r = prepare(d, "SELECT events, ended_ns, started_ns FROM session", &select, err);
 	if (r < 0)
 		return r;
 	if (sqlite3_step(select) != SQLITE_ROW)
@@ -252,10 +257,11 @@ static int take_over(struct disk *d, const char *id, uint64_t *ret_sequence, str
 	if (sqlite3_column_int64(select, 1))
 		return err_set(err, EALREADY, "session %s has ended", id);
 	d->events = (uint64_t)sqlite3_column_int64(select, 0);
+	ret->started_ns = sqlite3_column_int64(select, 2);
 	sqlite3_finalize(TAKE_PTR(select));
 	r = seal_attach(d->seal, d->db, d->path, err);
 	if (r >= 0)
-		r = seal_recover(d->seal, id, ret_sequence, err);
+		r = seal_recover(d->seal, id, ret, err);
 	if (r >= 0)
 		r = run(d, "COMMIT", err);
 	if (r >= 0)
@@ -263,7 +269,8 @@ static int take_over(struct disk *d, const char *id, uint64_t *ret_sequence, str
 	return r;
 }
 
-int disk_recover(const char *home, const char *id, struct disk **ret, uint64_t *ret_sequence, struct err *err)
+int disk_recover(const char *home, const char *id, struct disk **ret, struct store_remains *ret_remains,
+		 struct err *err)
 {
 	_cleanup_(disk_free_p) struct disk *d = NULL;
 	struct store_reader *reader = NULL;
@@ -287,7 +294,7 @@ int disk_recover(const char *home, const char *id, struct disk **ret, uint64_t *
 	if (r >= 0)
 		r = open_database(d, err);
 	if (r >= 0)
-		r = take_over(d, id, ret_sequence, err);
+		r = take_over(d, id, ret_remains, err);
 	if (r >= 0)
 		r = prepare_all(d, err);
 	if (r < 0)

@@ -13,7 +13,8 @@ struct disk;
 /* Makes, locks and fills in the file. On failure nothing is left of it. */
 int disk_open(const char *home, const struct store_session *session, struct disk **ret, struct err *err);
 /* Opens that of a session whose writer died, and signs that this one goes on (see store_writer_recover). */
-int disk_recover(const char *home, const char *id, struct disk **ret, uint64_t *ret_sequence, struct err *err);
+int disk_recover(const char *home, const char *id, struct disk **ret, struct store_remains *ret_remains,
+		 struct err *err);
 void disk_free(struct disk *d); /* what is not committed is gone; NULL is fine */
 DEFINE_CLEANUP(struct disk *, disk_free);
 

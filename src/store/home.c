@@ -80,6 +80,18 @@ int store_lock_held(const char *home, const char *id)
 	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+bool store_in_use(const char *home, const char *id)
+{
+	/* Every connection holds a read lock here for as long as it is open (SQLite's bytes, WAL mode). */
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 0x40000000, .l_len = 512 };
+	char path[PATH_MAX];
+
+	if (store_path(path, home, id, ".db", NULL) < 0)
+		return false;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 int store_lock_take(const char *home, const char *id, int *ret_fd, struct err *err)
 {
 	char path[PATH_MAX];

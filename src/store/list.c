@@ -44,7 +44,7 @@ static int ids_add(struct ids *ids, const char *text)
 	return 0;
 }
 
-static int ids_read(const char *home, struct ids *ids, struct err *err)
+static int ids_read(const char *home, const char *suffix, struct ids *ids, struct err *err)
 {
 	char path[PATH_MAX];
 	struct dirent *entry;
@@ -58,7 +58,7 @@ static int ids_read(const char *home, struct ids *ids, struct err *err)
 	while (r == 0 && (errno = 0, entry = readdir(directory))) {
 		char id[37];
 
-		if (strlen(entry->d_name) != 39 || strcmp(entry->d_name + 36, ".db") != 0)
+		if (strnlen(entry->d_name, 36) < 36 || strcmp(entry->d_name + 36, suffix) != 0)
 			continue;
 		memcpy(id, entry->d_name, 36);
 		id[36] = '\0';
@@ -86,7 +86,7 @@ int store_sessions(const char *home, int (*fn)(void *context, const struct store
 		   struct err *err)
 {
 	_cleanup_(ids_done) struct ids ids = { 0 };
-	int r = ids_read(home, &ids, err);
+	int r = ids_read(home, ".db", &ids, err);
 
 	if (r < 0)
 		return r;
@@ -112,11 +112,22 @@ int store_sessions(const char *home, int (*fn)(void *context, const struct store
 	return 0;
 }
 
+int store_abandoned(const char *home, int (*fn)(void *context, const char *id), void *context, struct err *err)
+{
+	_cleanup_(ids_done) struct ids ids = { 0 };
+	int r = ids_read(home, ".lock", &ids, err);
+
+	for (size_t i = 0; r == 0 && i < ids.n; i++)
+		if (!store_lock_held(home, ids.list[i].text))
+			r = fn(context, ids.list[i].text);
+	return r;
+}
+
 int store_find(const char *home, const char *name, char ret_id[37], struct err *err)
 {
 	_cleanup_(ids_done) struct ids ids = { 0 };
 	size_t length = strlen(name), matches = 0, first = 0;
-	int r = ids_read(home, &ids, err);
+	int r = ids_read(home, ".db", &ids, err);
 
 	if (r < 0)
 		return r;

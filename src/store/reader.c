@@ -59,6 +59,20 @@ static int read_beat(struct store_reader *r, struct err *err)
 	return code == SQLITE_ROW || code == SQLITE_DONE ? 0 : store_sql_error(r->db, "read", r->path, err);
 }
 
+/* Whether another process took the session over from a writer that died: if so, just before the end. */
+static int read_recovered(struct store_reader *r, bool *ret, struct err *err)
+{
+	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
+
+	if (sqlite3_prepare_v2(r->db, "SELECT kind FROM checkpoint ORDER BY n DESC LIMIT 16", -1, &select, NULL) !=
+	    SQLITE_OK)
+		return store_sql_error(r->db, "read", r->path, err);
+	int code;
+	while ((code = sqlite3_step(select)) == SQLITE_ROW)
+		*ret |= sqlite3_column_int64(select, 0) == CHAIN_RECOVER;
+	return code == SQLITE_DONE ? 0 : store_sql_error(r->db, "read", r->path, err);
+}
+
 int store_reader_refresh(struct store_reader *r, struct err *err)
 {
 	_cleanup_(sqlite3_finalize_p) sqlite3_stmt *select = NULL;
@@ -93,7 +107,11 @@ int store_reader_refresh(struct store_reader *r, struct err *err)
 	s->ledger_line = r->ledger_line;
 	s->events = (uint64_t)sqlite3_column_int64(select, 6);
 	s->exit_status = sqlite3_column_type(select, 7) == SQLITE_NULL ? -1 : sqlite3_column_int(select, 7);
-	s->state = s->ended_ns ? STORE_ENDED : held ? STORE_RUNNING : STORE_INTERRUPTED;
+	bool recovered = false;
+	int got = s->ended_ns && s->schema >= 2 ? read_recovered(r, &recovered, err) : 0;
+	if (got < 0)
+		return got;
+	s->state = s->ended_ns && !recovered ? STORE_ENDED : !s->ended_ns && held ? STORE_RUNNING : STORE_INTERRUPTED;
 	return s->schema >= 2 ? read_beat(r, err) : 0;
 }
 

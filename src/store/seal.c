@@ -101,7 +101,7 @@ int seal_begin(struct seal *s, const struct chain_start *start, struct err *err)
 	return seal_checkpoint(s, CHAIN_BEGIN, NULL, err);
 }
 
-int seal_recover(struct seal *s, const char *id, uint64_t *ret_sequence, struct err *err)
+int seal_recover(struct seal *s, const char *id, struct store_remains *ret, struct err *err)
 {
 	_cleanup_(check_free_p) struct check *c = NULL;
 	int r = check_store(s->db, s->path, NULL, &c, err);
@@ -123,7 +123,12 @@ int seal_recover(struct seal *s, const char *id, uint64_t *ret_sequence, struct 
 	s->counts = end->counts;
 	s->now.sequence = end->sequence;
 	s->now.checkpoints = end->checkpoints;
-	*ret_sequence = end->sequence;
+	ret->sequence = end->sequence;
+	ret->beat_ns = end->last.time_ns;
+	ret->beat_boot_ns = end->last.boot_ns;
+	ret->offset_ns = end->offset_ns;
+	memcpy(ret->stored, end->counts.stored, sizeof(ret->stored));
+	memcpy(ret->ledger, end->counts.ledger, sizeof(ret->ledger));
 	return seal_checkpoint(s, CHAIN_RECOVER, NULL, err);
 }
 

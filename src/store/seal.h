@@ -27,9 +27,9 @@ void seal_done(struct seal *s);
 int seal_begin(struct seal *s, const struct chain_start *start, struct err *err);
 /*
  * A session whose writer died: goes on from where the chain ends, after all of it was checked, and signs what the
- * writer had not. -EUCLEAN when it was altered, -EPERM when another key signed it.
+ * writer had not. -EUCLEAN when it was altered, -EPERM when another key signed it. Fills in all of *ret but started_ns.
  */
-int seal_recover(struct seal *s, const char *id, uint64_t *ret_sequence, struct err *err);
+int seal_recover(struct seal *s, const char *id, struct store_remains *ret, struct err *err);
 
 /* Links a block that is packed; *ret is what its row needs, its marks borrowed until the next call. */
 struct seal_row {

@@ -32,6 +32,7 @@ struct store_session {
 	const char *ledger_line;
 	uint64_t events;
 	int exit_status;        /* as run returned it; -1: unknown */
+	/* STORE_INTERRUPTED: its writer died; one that another process has closed since then has ended_ns too. */
 	enum { STORE_RUNNING, STORE_ENDED, STORE_INTERRUPTED, STORE_UNREADABLE } state;
 	/* Readers: the last sign of life of the writer, which comes every two seconds or more often. 0: none. */
 	int64_t beat_ns;        /* UTC */
@@ -68,13 +69,23 @@ bool store_writer_healthy(struct store_writer *w);
  * signature covers; NULL: as the last time.
  */
 int store_writer_beat(struct store_writer *w, const struct ledger *ledger, struct err *err);
+/* What is known of a session whose writer died. */
+struct store_remains {
+	uint64_t sequence;     /* of the last line that is stored; the next one has a higher number */
+	int64_t started_ns;    /* UTC */
+	int64_t beat_ns;       /* UTC as the wall clock had it, the last checkpoint that the dead writer signed */
+	uint64_t beat_boot_ns; /* the same, CLOCK_BOOTTIME */
+	int64_t offset_ns;     /* UTC less CLOCK_BOOTTIME, as the session began */
+	uint64_t stored[HD_TYPE_EVENT_MAX + 1];          /* lines, by type */
+	struct ledger_row ledger[HD_TYPE_EVENT_MAX + 1]; /* the counts as last signed, both lanes as one */
+};
 /*
  * Opens a session whose writer died (STORE_INTERRUPTED), to add what is to be said of that and to end it. All of its
- * chain is checked first. *ret_sequence: of the last line that is stored; the next one has a higher number.
- * -EBUSY: its writer lives; -EUCLEAN: it was altered; -EPERM: another key signed it; -EALREADY: it has ended;
- * -ENOTSUP: it has no chain.
+ * chain is checked first.
+ * -ENOENT: there is none; -EBUSY: its writer lives; -EUCLEAN: it was altered; -EPERM: another key signed it;
+ * -EALREADY: it has ended; -ENOTSUP: it has no chain.
  */
-int store_writer_recover(const char *home, const char *id, struct store_writer **ret, uint64_t *ret_sequence,
+int store_writer_recover(const char *home, const char *id, struct store_writer **ret, struct store_remains *ret_remains,
 			 struct err *err);
 /*
  * Lines given to add that are not and will not be in the store as far as is known (all, after a commit), by type;
@@ -101,6 +112,18 @@ int store_sessions(const char *home, int (*fn)(void *context, const struct store
  * -ENOENT, -EEXIST (ambiguous) with a text that says what to do.
  */
 int store_find(const char *home, const char *name, char ret_id[37], struct err *err);
+
+/*
+ * Calls fn for each session that has no end and no living writer, as far as its lock file tells: cheap where there is
+ * none. fn returns non-zero to stop, and that is returned.
+ */
+int store_abandoned(const char *home, int (*fn)(void *context, const char *id), void *context, struct err *err);
+
+/*
+ * Whether any other process has the session's file open as a store. The lock file alone is no proof of death: who can
+ * write the directory can take it away from a writer that lives.
+ */
+bool store_in_use(const char *home, const char *id);
 
 /* Removes a session for good. -EBUSY while it runs; a damaged one can be removed too. */
 int store_delete(const char *home, const char *id, struct err *err);

@@ -177,20 +177,20 @@ int store_writer_open(const char *home, const struct store_session *session, str
 	return 0;
 }
 
-int store_writer_recover(const char *home, const char *id, struct store_writer **ret, uint64_t *ret_sequence,
+int store_writer_recover(const char *home, const char *id, struct store_writer **ret, struct store_remains *ret_remains,
 			 struct err *err)
 {
 	_cleanup_(store_writer_free_p) struct store_writer *w = writer_new(err);
 
 	if (!w)
 		return -ENOMEM;
-	int r = disk_recover(home, id, &w->disk, &w->sequence, err);
+	int r = disk_recover(home, id, &w->disk, ret_remains, err);
 	if (r < 0)
 		return r;
 	r = start_thread(w);
 	if (r < 0)
 		return err_errno(err, -r, "can't start the writer of the store");
-	*ret_sequence = w->sequence;
+	w->sequence = ret_remains->sequence;
 	*ret = TAKE_PTR(w);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -215,6 +216,9 @@ static _Noreturn void child(const struct workload_options *options, const struct
 		tell(report, STAGE_DIRECTORY, errno);
 		_exit(125);
 	}
+	/* After the change of the user, which would undo it. A parent that is dead already has closed the gate. */
+	if (options->die_with_us)
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (options->ignore_sigchld)
 		(void)signal(SIGCHLD, SIG_IGN);
 	tell(report, STAGE_GATE, 0);

@@ -20,6 +20,7 @@ struct workload_options {
 	const char *user;      /* run as this user (name or uid), NULL: as we are */
 	const char *directory; /* start there, NULL: here */
 	const sigset_t *mask;  /* the command's signal mask, NULL: as ours is now */
+	bool die_with_us;      /* the kernel kills the command when we die; not what it starts, and it can undo that */
 	bool ignore_sigchld;   /* SIGCHLD was ignored when we were started, so the command must have it so */
 	bool measured;	       /* has cgroups of its own for memory and CPU in v1's hierarchies, too */
 	bool limited;	       /* has a limit of memory, or a guard: controllers are asked for */

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command can do to the sensor, each tried from inside: the sensor survives, or the session shows it."""
+import contextlib
+import datetime
 import json
 import os
 import pathlib
@@ -7,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from harness import PATIENCE, Case, alive, main, read_until, state, wait_for
+from harness import HEDDLE, PATIENCE, Case, alive, main, read_until, state, wait_for
 
 # Python as the hostile command: it finds the sensor as any root process could, and does what its argument says.
 FIND = """
@@ -45,6 +47,45 @@ class Blind(Case):
     def gaps(self, word):
         return [line for line in self.lines(self.json_file) if line["type"] == "gap" and word in line["why"]]
 
+    def heddle_json(self, *args):
+        done = self.run_heddle(*args, "--format", "json")
+        return json.loads(done.stdout)
+
+    @staticmethod
+    def seconds(time):
+        return datetime.datetime.fromisoformat(time[:26] + "+00:00").timestamp()
+
+    @staticmethod
+    def end_process(pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def interrupted(self, why, in_json=True):
+        """The session says that its sensor died, in every place where one may look; returns the gap."""
+        self.assertIn(b"interrupted", self.run_heddle("sessions").stdout)
+        session = self.heddle_json("sessions")
+        self.assertEqual(session["state"], "interrupted")
+        stored = self.run_heddle("events", "--format", "json").stdout.splitlines()
+        gap, end, ledger = (json.loads(line) for line in stored[-3:])
+        self.assertEqual((gap["type"], end["phase"], ledger["type"]), ("gap", "end", "ledger"))
+        self.assertIn(why, gap["why"])
+        self.assertNotIn("count", gap)
+        self.assertTrue(end["interrupted"])
+        self.assertEqual(ledger["as_of"], gap["from"])
+        for rows in ledger["lanes"].values():
+            for row in rows.values():
+                self.assertEqual(row["made"], row["delivered"] + row["folded"] + row["lost"])
+        if in_json:
+            self.assertEqual(self.json_file.read_bytes().splitlines()[-3:], stored[-3:])
+        report = self.run_heddle("report").stdout
+        self.assertIn(b"interrupted", report)
+        self.assertIn(b"Gaps", report)
+        verdict = self.run_heddle("verify", "--format", "json")
+        said = json.loads(verdict.stdout)
+        self.assertEqual((verdict.returncode, said["verdict"], said["gaps"]), (2, "interrupted", 1), said)
+        self.assertEqual(said["recovered"], 1)
+        return gap
+
     def touched(self, path):
         """The record has an event of this path."""
         return [line for line in self.lines(self.json_file) if line.get("path") == str(path)]
@@ -70,10 +111,116 @@ class Signals(Blind):
         self.assertTrue(self.touched(self.dir / "after"))
 
     def test_kill(self):
-        process, _ = self.attack("os.kill(S, 9); time.sleep(1000)")
+        """The launcher ends the session in its place, with a gap from the last sign of life."""
+        process, _ = self.attack(f"open('{self.dir}/before', 'w'); time.sleep(1.5); os.kill(S, 9); time.sleep(1000)")
         code, said = self.finish(process)
         self.assertEqual(code, 125, said)
         self.assert_one_line(said, "the sensor was killed (SIGKILL)", "the command was killed")
+        self.assertTrue(self.touched(self.dir / "before"))
+        self.interrupted("the sensor was killed (SIGKILL)")
+        lines = self.lines(self.json_file)
+        self.assertEqual([line["sequence"] for line in lines], list(range(1, len(lines) + 1)))
+        self.assertEqual(self.heddle_json("sessions")["exit_status"], 137)
+
+    def test_kill_best_effort(self):
+        """The command goes on; the gap lasts to its end."""
+        process, _ = self.attack("os.kill(S, 9); time.sleep(2); print('on', flush=True); sys.exit(3)", "--best-effort")
+        code, said = self.finish(process)
+        self.assertEqual((code, process.stdout.read()), (3, b"on\n"), said)
+        gap = self.interrupted("the sensor was killed (SIGKILL)")
+        self.assertGreater(self.seconds(gap["to"]) - self.seconds(gap["from"]), 1.9)
+        self.assertEqual(self.heddle_json("sessions")["exit_status"], 3)
+
+    def test_kill_without_a_store(self):
+        """The JSON file alone has a gap and an end then; nobody knows the counts."""
+        process, _ = self.attack("time.sleep(1.5); os.kill(S, 9); time.sleep(1000)", "--no-store")
+        self.assertEqual(self.finish(process)[0], 125)
+        lines = self.lines(self.json_file)
+        self.assertEqual([line["type"] for line in lines[-2:]], ["gap", "session"])
+        self.assertTrue(lines[-1]["interrupted"])
+        self.assertEqual([line["sequence"] for line in lines], list(range(1, len(lines) + 1)))
+        self.assertFalse((self.dir / "home").exists())
+
+    # The launcher is stopped first, so that it does nothing between the two.
+    BOTH = "os.kill(os.getppid(), signal.SIGSTOP); os.kill(S, 9); os.kill(os.getppid(), 9)\n"
+
+    def test_both_killed(self):
+        """Nobody is left to end the command or the session; the next Heddle that comes by ends the latter."""
+        process, sensor = self.attack("print(os.getpid(), flush=True)\ntime.sleep(1.5)\n" + self.BOTH + "time.sleep(1000)")
+        pid = int(process.stdout.readline())
+        self.addCleanup(self.end_process, pid)
+        process.wait(PATIENCE)
+        wait_for("the sensor's death", lambda: not alive(sensor))
+        self.assertTrue(alive(pid))
+        (store,) = (self.dir / "home/sessions").glob("*.db")
+        before = store.stat().st_mtime_ns
+        done = self.run_heddle("verify")
+        self.assertEqual((done.returncode, done.stdout.split(b":")[0]), (2, b"not ended"), done.stdout)
+        self.assertEqual(store.stat().st_mtime_ns, before)  # who checks writes nothing
+        gap = self.interrupted("found later", in_json=False)
+        self.assertLess(gap["from"], gap["to"])
+
+    def test_both_killed_fail_closed(self):
+        """The kernel kills the command with the launcher."""
+        process, sensor = self.attack("print(os.getpid(), flush=True)\n" + self.BOTH + "time.sleep(1000)", "--fail-closed")
+        pid = int(process.stdout.readline())
+        self.addCleanup(self.end_process, pid)
+        process.wait(PATIENCE)
+        wait_for("the command's death", lambda: not alive(pid))
+        wait_for("the sensor's death", lambda: not alive(sensor))
+        self.interrupted("found later", in_json=False)
+
+    def test_launcher_stopped_sensor_killed(self):
+        """Nobody acts until the launcher goes on; that the sensor died can be seen at once."""
+        process, sensor = self.attack("print(os.getpid(), flush=True)\ntime.sleep(1.5)\n"
+                                      "os.kill(os.getppid(), signal.SIGSTOP); os.kill(S, 9); time.sleep(1000)")
+        pid = int(process.stdout.readline())
+        self.addCleanup(self.end_process, pid)
+        wait_for("the sensor's death", lambda: not alive(sensor))
+        self.assertTrue(alive(pid))
+        self.interrupted("found later", in_json=False)
+        process.send_signal(signal.SIGCONT)
+        code, said = self.finish(process)
+        self.assertEqual(code, 125, said)
+        self.assert_one_line(said, "the sensor was killed (SIGKILL)", "the command was killed")
+        self.assertFalse(alive(pid))
+        self.assertTrue(self.gaps("the sensor was killed (SIGKILL)"))
+        self.assertEqual(self.heddle_json("sessions")["state"], "interrupted")
+
+    def test_kill_all(self):
+        """kill -9 -1, in a pid namespace, so that it reaches no more than Heddle and what it watches."""
+        # Not by mistake anywhere else: the namespace is a new one, or nothing is done.
+        here = os.readlink("/proc/self/ns/pid")
+        script = f"import os, time\nif os.readlink('/proc/self/ns/pid') == '{here}': raise SystemExit\n" \
+                 "time.sleep(1.5)\nos.kill(-1, 9)\nprint('alone', flush=True)\ntime.sleep(1000)"
+        inside = f"'{os.path.abspath(HEDDLE)}' run --quiet -- {sys.executable} -c \"{script}\" & wait; sleep 1000"
+        process = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside],
+                                   env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(self._end, process)
+        self.assertEqual(process.stdout.readline(), b"alone\n")
+        process.kill()
+        process.wait(PATIENCE)
+        wait_for("the lock's end", lambda: self.heddle_json("sessions")["state"] == "interrupted")
+        self.interrupted("found later", in_json=False)
+
+    def test_reader_that_may_not_write(self):
+        """It is shown as interrupted all the same."""
+        process, sensor = self.attack("time.sleep(1.5)\n" + self.BOTH)
+        process.wait(PATIENCE)
+        wait_for("the sensor's death", lambda: not alive(sensor))
+        home = self.dir / "home"
+        self.dir.chmod(0o755)
+        for path in (home, home / "sessions"):
+            path.chmod(0o555)
+        for path in (home / "sessions").iterdir():
+            path.chmod(0o444)
+        nobody = {"preexec_fn": lambda: (os.setgroups([]), os.setgid(65534), os.setuid(65534))}
+        for args in (["sessions"], ["report"]):
+            done = self.run_heddle(*args, **nobody)
+            self.assertEqual((done.returncode, done.stderr), (0, b""))
+            self.assertIn(b"interrupted", done.stdout)
+        done = self.run_heddle("verify", **nobody)
+        self.assertEqual((done.returncode, done.stdout.split(b":")[0]), (2, b"not ended"), done.stdout)
 
     def test_stop(self):
         """A stopped sensor is told to go on at once; that it stood still is said."""
@@ -224,6 +371,20 @@ class Store(Blind):
         self.assertEqual(code, 0, said)
         self.assertIn(b"was cut", said)
         self.assertTrue(self.gaps("was cut"))
+
+    def test_lock_replaced(self):
+        """Who finds a session without its lock does not take it from a sensor that lives."""
+        script = f"lock = next(pathlib.Path('{self.dir}/home/sessions').glob('*.lock')); time.sleep(1.5)\n" \
+                 f"lock.unlink(); lock.touch(); print('gone', flush=True); sys.stdin.readline(); open('{self.dir}/after', 'w')"
+        process, _ = self.attack(script, stdin=subprocess.PIPE)
+        self.assertEqual(process.stdout.readline(), b"gone\n")
+        for command in ("sessions", "report", "events"):
+            self.assertEqual(self.run_heddle(command).returncode, 0)
+        _, said = process.communicate(b"go\n", PATIENCE)
+        self.assertEqual((process.returncode, said), (0, b""))
+        self.assertTrue(self.touched(self.dir / "after"))
+        self.assertEqual(self.heddle_json("sessions")["state"], "ended")
+        self.assertEqual(self.run_heddle("verify").returncode, 0)
 
     def test_deleted_fail_closed(self):
         code, said = self.attacked("db.unlink(); time.sleep(1000)", "--fail-closed")

@@ -316,14 +316,39 @@ class Stores(Read):
         lines = sample.agent()
         done = self.make(lines, "--no-end", "--id", sample.SESSION)
         self.assertEqual(done.returncode, -signal.SIGKILL)
-        self.assertIn("interrupted", self.read("sessions"))
-        self.assertEqual(self.read("events", "--format", "json"), lines.text())
-        self.assertIn("interrupted", self.read("report"))
         # As after a power cut: the shared index is gone, only the log is there.
         (self.sessions / (sample.SESSION + ".db-shm")).unlink()
-        self.assertEqual(self.read("events", "--format", "json"), lines.text())
+        self.assertIn("interrupted", self.read("sessions"))
+        # Who finds it so says that in the session, once.
+        for _ in range(2):
+            kept = self.read("events", "--format", "json")
+            self.assertTrue(kept.startswith(lines.text()))
+            own = [json.loads(line) for line in kept[len(lines.text()):].splitlines()]
+            self.assertEqual([line["type"] for line in own], ["gap", "session", "ledger"])
+        self.assertEqual([line["sequence"] for line in own], [len(lines.lines) + i for i in (1, 2, 3)])
+        self.assertIn("found later", own[0]["why"])
+        self.assertTrue(own[0]["from"] < own[0]["to"] and own[1]["interrupted"])
+        self.assertIn("interrupted", self.read("report"))
         (session,) = [json.loads(line) for line in self.read("sessions", "--format", "json").splitlines()]
         self.assertEqual((session["state"], session["events"]), ("interrupted", len(lines.lines) - 3))
+        done = self.run_heddle("verify", "--format", "json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["verdict"]), (2, "interrupted"), done.stdout)
+        self.assertEqual(sorted(p.suffix for p in self.sessions.iterdir()), [".db"])
+
+    def test_a_cut_end_is_not_made_again(self):
+        """A session that had ended, and whose end was cut off, is not closed as if its writer had died."""
+        self.make_agent()
+        with sqlite3.connect(self.sessions / (sample.SESSION + ".db")) as db:
+            db.execute("UPDATE session SET ended_ns = NULL, end_line = NULL, ledger_line = NULL, exit_status = NULL")
+            db.execute("DELETE FROM checkpoint WHERE kind = 5")
+        db.close()
+        (self.sessions / (sample.SESSION + ".lock")).touch()
+        before = self.read("events", "--format", "json")
+        for command in ("sessions", "report"):
+            self.assertIn("interrupted", self.read(command))
+        self.assertEqual(self.read("events", "--format", "json"), before)
+        done = self.run_heddle("verify", "--format", "json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["kind"]), (1, "end"), done.stdout)
 
     def test_bad_files_are_one_clear_line_and_hide_nothing(self):
         self.make_agent()
@@ -389,8 +414,8 @@ class Stores(Read):
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stderr.decode(), rf"^can't write .*{sample.SESSION}.db: File too large\n$")
         self.assertIn("interrupted", self.read("sessions"))
-        kept = self.read("events", "--format", "json").encode()
-        self.assertTrue(kept and lines.text().encode().startswith(kept))
+        kept = self.read("events", "--format", "json").encode().splitlines()[:-3]  # without what its finder said
+        self.assertTrue(kept and lines.text().encode().splitlines()[:len(kept)] == kept)
 
     def test_two_writers_at_once(self):
         lines = sample.agent()

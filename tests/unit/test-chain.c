@@ -203,31 +203,36 @@ static void a_dead_writers_session_goes_on(void **state)
 {
 	struct store_writer *w = NULL;
 	struct err err = { 0 };
-	uint64_t sequence = 0;
+	struct store_remains remains = { 0 };
 
 	kill_a_writer();
 	finds(CHECK_GOOD, 0);
-	if (store_writer_recover(home, id, &w, &sequence, &err) < 0)
+	if (store_writer_recover(home, id, &w, &remains, &err) < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(sequence, LINES);
-	assert_int_equal(store_writer_recover(home, id, &(struct store_writer *){ NULL }, &sequence, &err), -EBUSY);
+	assert_int_equal(remains.sequence, LINES);
+	uint64_t stored = 0;
+	for (size_t i = 0; i <= HD_TYPE_EVENT_MAX; i++)
+		stored += remains.stored[i];
+	assert_int_equal(stored, LINES);
+	assert_true(remains.beat_boot_ns > 0 && remains.started_ns > 0);
+	assert_int_equal(store_writer_recover(home, id, &(struct store_writer *){ NULL }, &remains, &err), -EBUSY);
 	add(w, LINES + 1, LINES + 5);
 	finish(w);
 	_cleanup_(check_free_p) struct check *c = look();
 	assert_string_equal(check_finding(c)->text, "");
 	assert_true(check_end(c)->ended && check_end(c)->lines == LINES + 5 && check_end(c)->recovered == 1);
-	assert_int_equal(store_writer_recover(home, id, &w, &sequence, &err), -EALREADY);
+	assert_int_equal(store_writer_recover(home, id, &w, &remains, &err), -EALREADY);
 }
 
 static void what_was_altered_does_not_go_on(void **state)
 {
 	struct store_writer *w = NULL;
 	struct err err = { 0 };
-	uint64_t sequence = 0;
+	struct store_remains remains = { 0 };
 
 	kill_a_writer();
 	sql("DELETE FROM block WHERE first = 257");
-	assert_int_equal(store_writer_recover(home, id, &w, &sequence, &err), -EUCLEAN);
+	assert_int_equal(store_writer_recover(home, id, &w, &remains, &err), -EUCLEAN);
 	assert_null(w);
 }
 

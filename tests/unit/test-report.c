@@ -283,6 +283,21 @@ static void an_interrupted_session_says_so(void **state)
 	assert_string_equal(was, "interrupted");
 }
 
+static void a_clock_that_was_set_is_told(void **state)
+{
+	_cleanup_(report_free_p) struct report *r = fresh();
+	static const char line[] = "{\"type\":\"clock\",\"wall_before\":\"2026-01-31T12:00:01.000000000Z\","
+				   "\"wall_after\":\"2026-01-31T14:00:01.000000000Z\"}";
+	_cleanup_free_ char *before = text(r, 80);
+
+	lacks(before, "wall clock");
+	report_add(r, 1500, line, sizeof(line) - 1);
+	_cleanup_free_ char *page = text(r, 80);
+	has(page, "the wall clock was set 1 time;");
+	_cleanup_free_ char *object = json(r);
+	has(object, "\"clock_sets\":1");
+}
+
 static void no_line_is_wider_than_the_page(void **state)
 {
 	_cleanup_(report_free_p) struct report *r = fresh();
@@ -583,6 +598,7 @@ int main(void)
 		cmocka_unit_test(files_follow_their_names),
 		cmocka_unit_test(loss_and_damage_show),
 		cmocka_unit_test(an_interrupted_session_says_so),
+		cmocka_unit_test(a_clock_that_was_set_is_told),
 		cmocka_unit_test(no_line_is_wider_than_the_page),
 		cmocka_unit_test(hostile_text_is_harmless),
 		cmocka_unit_test(caps_are_told),

@@ -2,6 +2,8 @@
 /* What the launcher decides when the sensor falls silent, is held, or can't record. */
 #include "test.h"
 
+#include "base/clock.h"
+#include "cli/wall-clock.h"
 #include "cli/watch.h"
 
 #define SILENT (WATCH_LATE_MS + 1)
@@ -103,9 +105,36 @@ static void test_not_recorded(void **state)
 	assert_string_equal(w.why, "disk full");
 }
 
+/* The machine's clock stays as it is: it is the session that has another one. */
+static void test_wall_clock(void **state)
+{
+	const int64_t hour = 3600 * CLOCK_SECOND_NS;
+	struct wall_clock w = WALL_CLOCK_NONE;
+	int64_t now = clock_offset_ns(), before = 0, after = 0;
+
+	wall_clock_open(&w, now);
+	assert_false(wall_clock_look(&w, &before, &after));
+	w.offset_ns = now - hour;
+	assert_true(wall_clock_look(&w, &before, &after));
+	assert_int_equal(before, now - hour);
+	assert_in_range(after - now + CLOCK_SECOND_NS, 0, 2 * CLOCK_SECOND_NS);
+	/* Told once. */
+	assert_false(wall_clock_look(&w, &before, &after));
+	w.offset_ns -= WALL_CLOCK_STEP_NS / 2;
+	assert_false(wall_clock_look(&w, &before, &after));
+	w.offset_ns -= WALL_CLOCK_STEP_NS;
+	assert_true(wall_clock_look(&w, &before, &after));
+	/* Without the timer too. */
+	wall_clock_close(&w);
+	w.offset_ns += hour;
+	assert_true(wall_clock_look(&w, &before, &after));
+	assert_true(before - after > hour / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wall_clock),
 		cmocka_unit_test(test_well),
 		cmocka_unit_test(test_off),
 		cmocka_unit_test(test_silent),
