@@ -374,8 +374,8 @@ static void print(const struct stage *stages, const struct chain_cost *chain)
 	double mark = (double)chain->mark_ns / events, link = (double)chain->link_ns / events;
 	double whole = (double)stages[STORE].cpu_ns / events, part = whole - (double)stages[ENCODE].cpu_ns / events;
 
-	printf("the chain takes %.1f ns of CPU an event (marks %.1f, hashes %.1f): %.1f %% of frames to store, %.1f %% of "
-	       "the store's part alone; a signature a second takes %.0f us\n",
+	printf("the chain takes %.1f ns of CPU an event (marks %.1f, hashes %.1f): %.1f %% of frames to store, %.1f %% "
+	       "of the store's part alone; a signature a second takes %.0f us\n",
 	       mark + link, mark, link, 100 * (mark + link) / whole, 100 * (mark + link) / part,
 	       (double)chain->sign_ns / 1000);
 }

@@ -95,7 +95,7 @@ static inline uint32_t mark_end(uint64_t place[8], uint64_t length)
 		const char *last = at + length - STRIPE;                                                               \
 		uint64_t place[8];                                                                                     \
 		const words *from;                                                                                     \
-                                                                                                                       \
+														       \
 		for (from = (const words *)at; (const char *)from < last; from += STRIPE / sizeof(words))              \
 			all(ADD);                                                                                      \
 		from = (const words *)last;                                                                            \

@@ -37,7 +37,7 @@ struct store_session {
 	int64_t beat_ns;        /* UTC */
 	uint64_t beat_boot_ns;  /* CLOCK_BOOTTIME */
 	uint64_t beat_sequence; /* of the last line that it covers */
-	int schema;             /* of the file; before 2 there is no chain and no beat, before 3 other marks and links */
+	int schema;             /* of the file; 2: other marks and links in the chain, 1: neither chain nor beat */
 	const char *why;        /* STORE_UNREADABLE: what is wrong (corrupt, newer version) */
 };
 
