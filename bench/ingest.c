@@ -298,7 +298,8 @@ static int run_lines(struct chain_run *c, const struct buf *lines)
 		memcpy(&length, lines->data + at, sizeof(length));
 		at += sizeof(length);
 		group[n++] = (struct bytes){ lines->data + at, length };
-		struct store_row row = { .sequence = ++sequence, .process = "", .line = group[n - 1] };
+		sequence++;
+		struct store_row row = { .sequence = sequence, .process = "", .line = group[n - 1] };
 		if (!block_fits(c->block, 1, length))
 			r = link_block(c);
 		if (r >= 0)

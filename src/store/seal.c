@@ -229,7 +229,7 @@ int seal_checkpoint(struct seal *s, enum chain_kind kind, const struct chain_end
 	chain_counts_encode(&s->counts, &s->encoded);
 	c.counts = (struct bytes){ s->encoded.data, s->encoded.length };
 	int r = s->encoded.failed;
-	if (r >= 0 && kind == CHAIN_END)
+	if (r >= 0 && kind == CHAIN_END && end)
 		r = chain_end_hash(s->hasher, end, c.end);
 	if (r >= 0)
 		r = sign(s, &c);
