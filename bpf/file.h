@@ -211,7 +211,7 @@ int BPF_PROG(on_rw, struct pt_regs *regs, long ret)
 	call_read(&c, regs, ret);
 	side = c.number == NR_write || c.number == NR_pwrite64 || c.number == NR_writev || c.number == NR_pwritev ||
 	       c.number == NR_pwritev2;
-	fold_count(c.a[0], side, ret);
+	fold_count(c.a[0], side, ret, c.via);
 	note_drop();
 	return 0;
 }
@@ -233,8 +233,8 @@ int BPF_PROG(on_copy, struct pt_regs *regs, long ret)
 		from = c.a[0];
 		to = c.a[2];
 	}
-	fold_count(from, 0, ret);
-	fold_count(to, 1, ret);
+	fold_count(from, 0, ret, c.via);
+	fold_count(to, 1, ret, c.via);
 	note_drop();
 	return 0;
 }

@@ -21,7 +21,7 @@ struct fold {
 	__u32 tgid, fd;
 	__u32 dev;
 	__u32 mode;
-	__u32 via, pad;
+	__u32 via, pad; /* of all that it counts */
 	struct fold_side side[2]; /* read, write */
 	/* who, for a flush from outside the process */
 	__u64 cgroup_id;
@@ -284,8 +284,8 @@ INLINE void fold_mark(__u32 tgid, __u32 fd)
 		__sync_fetch_and_or(&m->bits, 1ULL << fd);
 }
 
-/* Makes the locked entry this file's. */
-INLINE void fold_start(struct slot *s, struct fold *f, __u32 fd, struct file *file)
+/* Makes the locked entry this file's, for calls that come in by `via`. */
+INLINE void fold_start(struct slot *s, struct fold *f, __u32 fd, struct file *file, __u32 via)
 {
 	struct object o;
 
@@ -294,7 +294,7 @@ INLINE void fold_start(struct slot *s, struct fold *f, __u32 fd, struct file *fi
 	object_of_inode(KREAD(file, f_inode), &o);
 	file_name_once(s, file, (__u64)file, &o, NULL);
 	fold_who(f, fd);
-	f->via = HD_VIA_SYSCALL;
+	f->via = via;
 	f->inode = o.inode;
 	f->dev = o.dev;
 	f->mode = o.mode;
@@ -313,8 +313,21 @@ INLINE void fold_add(struct fold *f, __u32 side, __u64 bytes, __u64 now)
 	d->operations++;
 }
 
-/* Somebody else is at the entry at this very moment, or it is in doubt: one operation as a frame of its own. */
-#define SIDE_DOUBT 2 /* beside the side */
+/*
+ * The same file by the other way into the kernel: what one way did is never told as the other's, so what was counted
+ * goes out first. False: the lane is full, and it stays.
+ */
+INLINE bool fold_turn(struct slot *s, struct fold *f, __u32 via)
+{
+	if (!fold_emit(s, f, 0, 0) || !fold_emit(s, f, 1, 0))
+		return false;
+	f->via = via;
+	return true;
+}
+
+/* One operation as a frame of its own: the entry is in other hands just now, in doubt, or can't be emptied. */
+#define SIDE_DOUBT 2 /* beside the side, and via above both */
+#define SIDE_VIA 2   /* bits down from there */
 
 static __noinline int fold_alone(struct slot *s, __u32 fd, struct file *file, __u32 side, __u64 bytes)
 {
@@ -327,6 +340,7 @@ static __noinline int fold_alone(struct slot *s, __u32 fd, struct file *file, __
 	file_name_once(s, file, (__u64)file, &obj, NULL);
 	o = (struct hd_fold *)frame_begin(s, side & 1 ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
 	o->h.flags = HD_F_VERIFIED;
+	o->h.via = side >> SIDE_VIA;
 	o->file_id = (__u64)file;
 	o->inode = obj.inode;
 	o->bytes = bytes;
@@ -353,9 +367,13 @@ INLINE bool fold_doubted(struct fold *f, __u32 tgid, __u32 fd, struct file *file
 	return fd_doubted(fd, 0);
 }
 
-/* One operation of `bytes` on descriptor fd: side 0 read, 1 write. Files that are not regular are not files here. */
-__noinline int fold_count(__u32 fd, __u32 side, __u64 bytes)
+/*
+ * One operation of `bytes` on descriptor fd: side 0 read, 1 write. Files that are not regular are not files here.
+ * via: how the call came in.
+ */
+__noinline int fold_count(__u32 fd, __u32 side, __u64 bytes, __u32 via)
 {
+	__u32 alone = (side & 1) | via << SIDE_VIA;
 	struct slot *s = slot_get(SLOT_TASK);
 	__u32 tgid = current_task()->tgid;
 	struct inode *inode;
@@ -375,15 +393,20 @@ __noinline int fold_count(__u32 fd, __u32 side, __u64 bytes)
 	if (!f)
 		return 0;
 	if (fold_doubted(f, tgid, fd, file)) {
-		fold_alone(s, fd, file, side | SIDE_DOUBT, bytes);
+		fold_alone(s, fd, file, alone | SIDE_DOUBT, bytes);
 		return 0;
 	}
 	if (!fold_lock(f)) {
-		fold_alone(s, fd, file, side, bytes);
+		fold_alone(s, fd, file, alone, bytes);
 		return 0;
 	}
-	if (f->file != (__u64)file || f->tgid != tgid || f->fd != fd)
-		fold_start(s, f, fd, file);
+	if (f->file != (__u64)file || f->tgid != tgid || f->fd != fd) {
+		fold_start(s, f, fd, file, via);
+	} else if (f->via != via && !fold_turn(s, f, via)) {
+		fold_unlock(f);
+		fold_alone(s, fd, file, alone, bytes);
+		return 0;
+	}
 	fold_add(f, side, bytes, bpf_ktime_get_boot_ns());
 	fold_unlock(f);
 	return 0;

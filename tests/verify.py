@@ -105,9 +105,11 @@ def genesis(row):
                text(row["start_line"]), row["public_key"])
 
 
-def link(before, row):
+def link(before, row, version=3):
     numbers = [row[name] for name in ("first", "last", "first_ns", "last_ns", "types", "pids", "lines", "size")]
-    return sha(b"heddle block 1\n", before, *map(number, numbers), row["digest"], sha(row["marks"]))
+    if version == 2:
+        return sha(b"heddle block 1\n", before, *map(number, numbers), row["digest"], sha(row["marks"]))
+    return sha(b"heddle block 2\n", before, *map(number, numbers), row["digest"], row["marks"])
 
 
 def end_hash(row):
@@ -136,19 +138,33 @@ def stored_counts(data):
     return {type: count for type, count in enumerate(numbers[1::6]) if count}
 
 
+MASK = (1 << 64) - 1
+SALT = (0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89)
+
+
+def mix(a, b):
+    return (a * b ^ a * b >> 64) & MASK
+
+
 def mark(line):
     """The quick hash by which a changed line is named."""
-    mask, salt = (1 << 64) - 1, (0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89)
+    stripes = [line[at:at + 64] for at in range(0, max(len(line) - 64, 0), 64)] + [line[-64:].ljust(64, b"\0")]
+    sums, of_sums = [0] * 8, [0] * 8
+    for stripe in stripes:
+        sums = [(a + b) & MASK for a, b in zip(sums, struct.unpack("<8Q", stripe))]
+        of_sums = [(a + b) & MASK for a, b in zip(of_sums, sums)]
+    places = [a + 2 * b & MASK for a, b in zip(sums, of_sums)]
+    words = [a ^ (b << 23 & MASK | b >> 41) ^ salt for a, b, salt in zip(places, places[4:], SALT)]
+    whole = max(len(line), 64) + mix(words[0], words[1]) + mix(words[2], words[3]) & MASK
+    return (whole ^ whole >> 32) & 0xffffffff ^ (len(line) if len(line) < 64 else 0)
 
-    def fold(a, b):
-        product = a * b
-        return (product ^ product >> 64) & mask
 
-    lanes = list(salt)
+def mark_of_version_2(line):
+    lanes = list(SALT)
     for at in range(0, len(line), 64):
         words = struct.unpack("<8Q", line[at:at + 64].ljust(64, b"\0"))
-        lanes = [fold(words[2 * i] ^ salt[i], words[2 * i + 1] ^ lanes[i]) for i in range(4)]
-    whole = fold(fold(lanes[0] ^ len(line), lanes[1] ^ salt[0]), fold(lanes[2], lanes[3] ^ salt[1]) ^ salt[2])
+        lanes = [mix(words[2 * i] ^ SALT[i], words[2 * i + 1] ^ lanes[i]) for i in range(4)]
+    whole = mix(mix(lanes[0] ^ len(line), lanes[1] ^ SALT[0]), mix(lanes[2], lanes[3] ^ SALT[1]) ^ SALT[2])
     return (whole ^ whole >> 32) & 0xffffffff
 
 
@@ -195,7 +211,7 @@ def own(line):
     return int(found.group(1)) if found else 0
 
 
-def name_change(expected, row, linked):
+def name_change(expected, row, linked, version):
     """Raises what was done to a block that is not what the chain says."""
     first, last = row["first"], row["last"]
     if first < expected:
@@ -205,7 +221,7 @@ def name_change(expected, row, linked):
     except (ValueError, struct.error) as error:
         raise Altered("changed", f"something in events {first} to {last}") from error
     marks = [value for (value,) in struct.iter_unpack("<I", row["marks"][:len(row["marks"]) // 4 * 4])]
-    now = [mark(line) for _, _, line in lines]
+    now = [(mark_of_version_2 if version == 2 else mark)(line) for _, _, line in lines]
     if marks != now:
         i = next((i for i in range(min(len(marks), len(now))) if marks[i] != now[i]), min(len(marks), len(now)))
         here = lines[i - 1][0] + 1 if i else first
@@ -225,8 +241,8 @@ def name_change(expected, row, linked):
 
 
 class Walk:
-    def __init__(self, session, head):
-        self.session, self.head, self.met = session, head, False
+    def __init__(self, session, head, version):
+        self.session, self.head, self.met, self.version = session, head, False, version
         self.link = self.before = genesis(session)
         self.sequence = self.signed = 0
         self.died = None
@@ -240,14 +256,17 @@ class Walk:
             raise Altered("rewritten", f"the head kept elsewhere has another chain at event {self.sequence}")
         self.met = True
 
+    def follows(self, row):
+        return link(self.link, row, self.version) == row["link"]
+
     def block(self, row, following):
         if self.ended:
             raise Altered("inserted", f"event {row['first']} after the end", row["first"])
-        linked, whole = link(self.link, row) == row["link"], sha(row["body"]) == row["digest"]
-        if not linked and following is not None and link(self.link, following) == following["link"]:
+        linked, whole = self.follows(row), sha(row["body"]) == row["digest"]
+        if not linked and following is not None and self.follows(following):
             raise Altered("inserted", f"events {row['first']} to {row['last']}", row["first"])
         if not linked or not whole:
-            name_change(self.sequence + 1, row, linked)
+            name_change(self.sequence + 1, row, linked, self.version)
         at = self.sequence
         for sequence, kind, line in unpack(row):
             if not at < sequence <= row["last"] or own(line) != sequence or \
@@ -297,6 +316,7 @@ def check(path, public=None, head=None):
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     db.row_factory = sqlite3.Row
     try:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
         session = db.execute("SELECT * FROM session").fetchone()
         blocks = db.execute("SELECT * FROM block ORDER BY last").fetchall()
         checkpoints = db.execute("SELECT * FROM checkpoint ORDER BY n").fetchall()
@@ -305,7 +325,7 @@ def check(path, public=None, head=None):
     try:
         if head and head["public_key"] != session["public_key"]:
             raise Altered("rewritten", "another key than the head's")
-        walk, at = Walk(session, head), 0
+        walk, at = Walk(session, head, version), 0
         for row in checkpoints + [None]:
             while at < len(blocks) and (row is None or blocks[at]["last"] <= row["sequence"]):
                 walk.block(blocks[at], blocks[at + 1] if at + 1 < len(blocks) else None)

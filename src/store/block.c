@@ -10,8 +10,9 @@
 /* The text of a block stays within this unless one line is longer. */
 #define TEXT_KEEP (128U << 10)
 
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "heads are stored as they are in memory");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "heads and marks are stored as they are in memory");
 static_assert(sizeof(struct block_head) == 32, "part of the format");
+static_assert(sizeof(((struct block *)NULL)->marks[0]) == BLOCK_MARK, "part of the format");
 
 struct block_packer {
 	ZSTD_CCtx *context;
@@ -56,6 +57,84 @@ bool block_fits(const struct block *b, size_t process_length, size_t line_length
 	       (b->range.lines < BLOCK_LINES && b->text.length + process_length + line_length <= BLOCK_BYTES);
 }
 
+#define STRIPE 64
+
+/* The two halves of a product: each bit of it depends on every bit of both. */
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* `place` as summed up; the constants are pi's. */
+static inline uint32_t mark_end(uint64_t place[8], uint64_t length)
+{
+	for (unsigned i = 0; i < 4; i++)
+		place[i] ^= place[i + 4] << 23 | place[i + 4] >> 41;
+	uint64_t mark = length +
+			mix(place[0] ^ UINT64_C(0x243f6a8885a308d3), place[1] ^ UINT64_C(0x13198a2e03707344)) +
+			mix(place[2] ^ UINT64_C(0xa4093822299f31d0), place[3] ^ UINT64_C(0x082efa98ec4e6c89));
+
+	return (uint32_t)(mark ^ mark >> 32);
+}
+
+/*
+ * Eight words of the line at a time. Each of the eight places sums its words up, and those sums: twice the second sum
+ * and the first give every word a weight of its own, which is odd, so that no change of one word is lost. The last 64
+ * bytes count whole, whichever of them were met already.
+ */
+#define ADD(i) sum[i] += from[i], of_sums[i] += sum[i]
+#define JOIN(i) sum[i] += of_sums[i] + of_sums[i]
+#define TWO(each) each(0), each(1)
+#define FOUR(each) TWO(each), each(2), each(3)
+#define MARK_LONG(name, words, all, how)                                                                               \
+	how static uint32_t name(const char *at, size_t length)                                                        \
+	{                                                                                                              \
+		words sum[STRIPE / sizeof(words)] = { 0 }, of_sums[STRIPE / sizeof(words)] = { 0 };                    \
+		const char *last = at + length - STRIPE;                                                               \
+		uint64_t place[8];                                                                                     \
+		const words *from;                                                                                     \
+														       \
+		for (from = (const words *)at; (const char *)from < last; from += STRIPE / sizeof(words))              \
+			all(ADD);                                                                                      \
+		from = (const words *)last;                                                                            \
+		all(ADD), all(JOIN);                                                                                   \
+		memcpy(place, sum, sizeof(place));                                                                     \
+		return mark_end(place, length);                                                                        \
+	}
+
+/* As wide as registers are on every x86-64, and on most; they may begin anywhere. */
+typedef uint64_t narrow __attribute__((vector_size(16), aligned(1), may_alias));
+MARK_LONG(mark_long, narrow, FOUR, )
+#ifdef __x86_64__
+typedef uint64_t wide __attribute__((vector_size(32), aligned(1), may_alias));
+MARK_LONG(mark_long_wide, wide, TWO, __attribute__((target("avx2"))))
+#endif
+
+/* As if zeros followed. */
+static uint32_t mark_short(struct bytes line)
+{
+	char padded[STRIPE] = { 0 };
+
+	memcpy(padded, line.data, line.length);
+	return mark_long(padded, STRIPE) ^ (uint32_t)line.length;
+}
+
+uint32_t block_mark_narrow(struct bytes line)
+{
+	return line.length < STRIPE ? mark_short(line) : mark_long(line.data, line.length);
+}
+
+uint32_t block_mark(struct bytes line)
+{
+#ifdef __x86_64__
+	if (line.length >= STRIPE && __builtin_cpu_supports("avx2"))
+		return mark_long_wide(line.data, line.length);
+#endif
+	return block_mark_narrow(line);
+}
+
 int block_add(struct block *b, const struct store_row *row)
 {
 	struct block_head *head = &b->heads[b->range.lines];
@@ -78,6 +157,8 @@ int block_add(struct block *b, const struct store_row *row)
 	}
 	*head = (struct block_head){ row->sequence, row->time_ns, row->pid, row->type,
 				     same ? BLOCK_SAME : (uint32_t)length, (uint32_t)row->line.length };
+	/* Here, since the line was just written: later it would have to come back from a slower cache. */
+	b->marks[range->lines] = block_mark(row->line);
 	if (range->lines == 0) {
 		range->first = row->sequence;
 		range->first_ns = range->last_ns = row->time_ns;
@@ -91,53 +172,9 @@ int block_add(struct block *b, const struct store_row *row)
 	return 0;
 }
 
-/* The two halves of a product: each bit of it depends on every bit of both. */
-static uint64_t fold(uint64_t a, uint64_t b)
+struct bytes block_marks(const struct block *b)
 {
-	unsigned __int128 product = (unsigned __int128)a * b;
-
-	return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-uint32_t block_mark(struct bytes line)
-{
-	/* Four lanes that don't wait for each other; the constants are digits of pi. */
-	static const uint64_t salt[4] = { UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344),
-					  UINT64_C(0xa4093822299f31d0), UINT64_C(0x082efa98ec4e6c89) };
-	uint64_t lane[4] = { salt[0], salt[1], salt[2], salt[3] }, words[8];
-	size_t left = line.length;
-
-	for (const char *p = line.data; left > 0; p += sizeof(words)) {
-		if (left >= sizeof(words)) {
-			memcpy(words, p, sizeof(words));
-			left -= sizeof(words);
-		} else {
-			memset(words, 0, sizeof(words));
-			memcpy(words, p, left);
-			left = 0;
-		}
-		for (unsigned i = 0; i < 4; i++)
-			lane[i] = fold(words[2 * i] ^ salt[i], words[2 * i + 1] ^ lane[i]);
-	}
-	uint64_t front = fold(lane[0] ^ line.length, lane[1] ^ salt[0]), back = fold(lane[2], lane[3] ^ salt[1]);
-	uint64_t mark = fold(front, back ^ salt[2]);
-
-	return (uint32_t)(mark ^ mark >> 32);
-}
-
-void block_marks(const struct block *b, uint8_t *ret)
-{
-	const char *at = b->text.data;
-
-	for (uint32_t i = 0; i < b->range.lines; i++) {
-		const struct block_head *head = &b->heads[i];
-
-		if (head->process_length != BLOCK_SAME)
-			at += head->process_length;
-		uint32_t mark = block_mark((struct bytes){ at, head->line_length });
-		memcpy(ret + i * BLOCK_MARK, &mark, BLOCK_MARK);
-		at += head->line_length;
-	}
+	return (struct bytes){ (const char *)b->marks, b->range.lines * sizeof(b->marks[0]) };
 }
 
 struct block_packer *block_packer_new(void)

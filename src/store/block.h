@@ -43,6 +43,7 @@ struct block {
 	struct block_range range;
 	struct buf text;
 	struct block_head heads[BLOCK_LINES];
+	uint32_t marks[BLOCK_LINES];
 	size_t process_at; /* of the latest one, in text */
 	uint32_t process_length;
 };
@@ -65,8 +66,10 @@ int block_add(struct block *b, const struct store_row *row);
  * digest is: 32 bits of a quick hash, which anybody can meet who wants to.
  */
 uint32_t block_mark(struct bytes line);
-/* The marks of all lines, little-endian; ret has room for BLOCK_LINES * BLOCK_MARK bytes. */
-void block_marks(const struct block *b, uint8_t *ret);
+/* The same without the processor's wide registers, for tests. */
+uint32_t block_mark_narrow(struct bytes line);
+/* The marks of all lines, borrowed until the block changes. */
+struct bytes block_marks(const struct block *b);
 
 struct block_packer;
 struct block_packer *block_packer_new(void);

@@ -8,7 +8,8 @@
 
 /* Names for what is hashed, so that no form can be taken for another. */
 #define GENESIS "heddle genesis 1\n"
-#define BLOCK "heddle block 1\n"
+#define BLOCK "heddle block 2\n"
+#define BLOCK_1 "heddle block 1\n" /* store version 2 */
 #define END "heddle end 1\n"
 #define CHECKPOINT "heddle checkpoint 1\n"
 
@@ -98,18 +99,23 @@ int chain_link(struct chain_hasher *h, const uint8_t before[CHAIN_HASH], const s
 				     b->range.pids,
 				     b->range.lines,
 				     b->size };
-	uint8_t row[sizeof(numbers)], marks[CHAIN_HASH];
-	int r = chain_hash(h, &b->marks, 1, marks);
+	uint8_t row[sizeof(numbers)], old_marks[CHAIN_HASH];
+	struct bytes marks = b->marks;
 
-	if (r < 0)
-		return r;
+	if (b->old) {
+		int r = chain_hash(h, &b->marks, 1, old_marks);
+
+		if (r < 0)
+			return r;
+		marks = (struct bytes){ (const char *)old_marks, CHAIN_HASH };
+	}
 	for (unsigned i = 0; i < sizeof(row); i++)
 		row[i] = (uint8_t)(numbers[i / 8] >> 8 * (i % 8));
-	const struct bytes parts[] = { BYTES(BLOCK),
+	const struct bytes parts[] = { b->old ? BYTES(BLOCK_1) : BYTES(BLOCK),
 				       { (const char *)before, CHAIN_HASH },
 				       { (const char *)row, sizeof(row) },
 				       { (const char *)b->digest, CHAIN_HASH },
-				       { (const char *)marks, CHAIN_HASH } };
+				       marks };
 	return chain_hash(h, parts, ARRAY_SIZE(parts), ret);
 }
 

@@ -40,6 +40,7 @@ struct chain_block {
 	uint64_t size;
 	uint8_t digest[CHAIN_HASH]; /* SHA-256 of the body */
 	struct bytes marks;         /* BLOCK_MARK bytes a line */
+	bool old;                   /* of store version 2 */
 };
 /* *ret may be `before`. */
 int chain_link(struct chain_hasher *h, const uint8_t before[CHAIN_HASH], const struct chain_block *b,

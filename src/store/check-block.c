@@ -81,13 +81,47 @@ static int count_lines(struct check *c, const struct chain_block *b)
 					  (unsigned long long)b->range.first, (unsigned long long)b->range.last);
 }
 
-static int find_lines(struct check *c, struct found *f)
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* What a mark was in store version 2. */
+static uint32_t mark_of_version_2(struct bytes line)
+{
+	/* Four lanes that don't wait for each other; the constants are digits of pi. */
+	static const uint64_t salt[4] = { UINT64_C(0x243f6a8885a308d3), UINT64_C(0x13198a2e03707344),
+					  UINT64_C(0xa4093822299f31d0), UINT64_C(0x082efa98ec4e6c89) };
+	uint64_t lane[4] = { salt[0], salt[1], salt[2], salt[3] }, words[8];
+	size_t left = line.length;
+
+	for (const char *p = line.data; left > 0; p += sizeof(words)) {
+		if (left >= sizeof(words)) {
+			memcpy(words, p, sizeof(words));
+			left -= sizeof(words);
+		} else {
+			memset(words, 0, sizeof(words));
+			memcpy(words, p, left);
+			left = 0;
+		}
+		for (unsigned i = 0; i < 4; i++)
+			lane[i] = fold(words[2 * i] ^ salt[i], words[2 * i + 1] ^ lane[i]);
+	}
+	uint64_t front = fold(lane[0] ^ line.length, lane[1] ^ salt[0]), back = fold(lane[2], lane[3] ^ salt[1]);
+	uint64_t mark = fold(front, back ^ salt[2]);
+
+	return (uint32_t)(mark ^ mark >> 32);
+}
+
+static int find_lines(struct check *c, bool old, struct found *f)
 {
 	struct store_row row;
 	int r = 0;
 
 	while (f->n < LINES_MAX && (r = block_view_next(&c->view, &row)) == 1) {
-		f->mark[f->n] = block_mark(row.line);
+		f->mark[f->n] = old ? mark_of_version_2(row.line) : block_mark(row.line);
 		f->sequence[f->n] = row.sequence;
 		f->own[f->n] = own_sequence(row.line);
 		f->ours[f->n++] = names_session(c, row.line);
@@ -184,7 +218,7 @@ int check_inside(struct check *c, const struct check_block *row, const struct ch
 					 "the row of events %llu to %llu is none that a writer makes",
 					 (unsigned long long)b->range.first, (unsigned long long)b->range.last);
 	if (r == 0)
-		r = find_lines(c, &f);
+		r = find_lines(c, b->old, &f);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0)

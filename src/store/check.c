@@ -121,6 +121,7 @@ static bool chain_row(const struct check_block *row, struct chain_block *ret)
 			   .lines = (uint32_t)row->lines },
 		.size = (uint64_t)row->size,
 		.marks = row->marks,
+		.old = row->schema == 2,
 	};
 	memcpy(ret->digest, row->digest.data, CHAIN_HASH);
 	return true;

@@ -69,6 +69,7 @@ DEFINE_CLEANUP(struct check *, check_free);
 
 /* One row of blocks as stored; pointers are borrowed for the call. */
 struct check_block {
+	int64_t schema; /* of the store: how its marks and links are made */
 	int64_t first, last, first_ns, last_ns, types, pids, lines, size;
 	struct bytes body, digest, marks, link;
 };

@@ -28,6 +28,8 @@ int store_sql_error(sqlite3 *db, const char *what, const char *path, struct err 
 
 /* Makes the tables and the marks of a new store, inside the caller's transaction. Returns SQLite's code. */
 int store_schema_create(sqlite3 *db);
+/* The version of a store that was opened. */
+int store_schema_of(sqlite3 *db, const char *path, int64_t *ret, struct err *err);
 /* Walks the chain, from the start of the database's transaction if there is one. 0: *ret has what was found. */
 struct check;
 struct check_options;

@@ -124,6 +124,11 @@ static int number(sqlite3 *db, const char *sql, const char *path, int64_t *ret, 
 	return 0;
 }
 
+int store_schema_of(sqlite3 *db, const char *path, int64_t *ret, struct err *err)
+{
+	return number(db, "PRAGMA user_version", path, ret, err);
+}
+
 static int check(sqlite3 *db, const char *path, struct err *err)
 {
 	int64_t application, version, tables;
@@ -131,7 +136,7 @@ static int check(sqlite3 *db, const char *path, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = number(db, "PRAGMA user_version", path, &version, err);
+	r = store_schema_of(db, path, &version, err);
 	if (r < 0)
 		return r;
 	r = number(db, "SELECT count(*) FROM sqlite_schema", path, &tables, err);

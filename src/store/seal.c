@@ -31,7 +31,6 @@ struct seal {
 	struct chain_hasher *hasher;
 	struct seal_state now, committed;
 	struct chain_counts counts; /* all but `stored` */
-	uint8_t marks[BLOCK_LINES * BLOCK_MARK];
 	struct buf encoded, message;
 	sqlite3 *db; /* borrowed from seal_attach to seal_done */
 	sqlite3_stmt *insert;
@@ -137,10 +136,8 @@ int seal_block(struct seal *s, const struct block *b, struct bytes packed, size_
 	struct chain_block row = {
 		.range = b->range,
 		.size = size,
-		.marks = { (const char *)s->marks, b->range.lines * BLOCK_MARK },
+		.marks = block_marks(b),
 	};
-
-	block_marks(b, s->marks);
 	int r = chain_hash(s->hasher, &packed, 1, row.digest);
 	if (r >= 0)
 		r = chain_link(s->hasher, s->now.link, &row, s->now.link);
@@ -237,7 +234,7 @@ int seal_checkpoint(struct seal *s, enum chain_kind kind, const struct chain_end
 	chain_counts_encode(&s->counts, &s->encoded);
 	c.counts = (struct bytes){ s->encoded.data, s->encoded.length };
 	int r = s->encoded.failed;
-	if (r >= 0 && kind == CHAIN_END)
+	if (r >= 0 && kind == CHAIN_END && end)
 		r = chain_end_hash(s->hasher, end, c.end);
 	if (r >= 0)
 		r = sign(s, &c);

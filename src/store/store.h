@@ -15,7 +15,7 @@
 #include "event/event.h"
 #include "track/ledger.h"
 
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 
 /* $HEDDLE_HOME, /var/lib/heddle for root, $XDG_STATE_HOME/heddle or ~/.local/state/heddle. */
 int store_home(char *ret, size_t size, struct err *err);
@@ -38,7 +38,7 @@ struct store_session {
 	int64_t beat_ns;        /* UTC */
 	uint64_t beat_boot_ns;  /* CLOCK_BOOTTIME */
 	uint64_t beat_sequence; /* of the last line that it covers */
-	int schema;             /* of the file; before 2 there is no chain and no beat */
+	int schema;             /* of the file; 2: other marks and links in the chain, 1: neither chain nor beat */
 	const char *why;        /* STORE_UNREADABLE: what is wrong (corrupt, newer version) */
 };
 

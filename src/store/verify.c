@@ -20,6 +20,7 @@ struct walk {
 	const char *path;
 	struct check *check;
 	sqlite3_stmt *session, *blocks, *checkpoints;
+	int64_t schema;
 	int at_block; /* SQLite's code: whether the statement stands at a block that was not given yet */
 	struct err *err;
 };
@@ -98,6 +99,7 @@ static int give_block(struct walk *w)
 {
 	sqlite3_stmt *s = w->blocks;
 	struct check_block row = {
+		.schema = w->schema,
 		.first = sqlite3_column_int64(s, 0),
 		.last = sqlite3_column_int64(s, 1),
 		.first_ns = sqlite3_column_int64(s, 2),
@@ -157,8 +159,10 @@ static int give_checkpoint(struct walk *w)
 static int walk(struct walk *w, const struct check_options *options)
 {
 	struct chain_end end;
-	int r = begin(w, options, &end), code = SQLITE_DONE;
+	int r = store_schema_of(w->db, w->path, &w->schema, w->err), code = SQLITE_DONE;
 
+	if (r >= 0)
+		r = begin(w, options, &end);
 	if (r >= 0)
 		r = prepare(w, select_blocks, &w->blocks);
 	if (r >= 0)

@@ -82,6 +82,7 @@ static int give_block(struct check *c, struct bytes *input)
 	size_t length = ZSTD_compress(packed, sizeof(packed), body.data, body.length, 1);
 	struct bytes link = take_bytes(input, CHAIN_HASH);
 	struct check_block row = {
+		.schema = how & 32 ? 2 : 3,
 		.first = (int64_t)take(input, how & 1 ? 8 : 1),
 		.last = (int64_t)take(input, how & 2 ? 8 : 1),
 		.lines = (int64_t)take(input, how & 4 ? 8 : 1),
@@ -103,7 +104,8 @@ static int give_block(struct check *c, struct bytes *input)
 					    .types = (uint32_t)row.types,
 					    .lines = (uint32_t)row.lines },
 				 .size = (uint64_t)row.size,
-				 .marks = row.marks };
+				 .marks = row.marks,
+				 .old = row.schema == 2 };
 	static uint8_t good[CHAIN_HASH];
 	memcpy(b.digest, digest, CHAIN_HASH);
 	if (how & 128) {

@@ -23,12 +23,15 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHORT 2000
 #define LONG 100000
+#define SLOW_EMULATED 10000 /* of calls that take up to 40 ms there */
 #define EXEC_SHORT 400
-#define EXEC_LONG 20000
+#define EXEC_LONG 100000
+#define EXEC_EMULATED 2000 /* a quarter of a second each */
 #define STORM_THREADS 4
 #define WORD 24   /* bytes that a try's truth takes at most */
 #define HIGH 100  /* descriptors from here up are out of the race */
@@ -37,6 +40,7 @@
 struct race {
 	const char *name, *type, *fields;
 	unsigned tries;
+	bool slow;     /* where the CPU is emulated */
 	bool children; /* the events are those of the process's children */
 	void *(*cheat)(void *);
 	void (*attempt)(struct race *r, unsigned i); /* one call, and told() what it did */
@@ -50,6 +54,7 @@ struct race {
 	char value[2][1200]; /* what truths of "@0" and "@1" stand for */
 
 	atomic_bool stop;
+	struct timespec begun;
 	pthread_t thread, second;
 	long tid;
 	unsigned hits;
@@ -161,8 +166,9 @@ static void *victim(void *context)
 static void race_start(struct race *r)
 {
 	atomic_init(&r->stop, false);
+	(void)clock_gettime(CLOCK_MONOTONIC, &r->begun);
 	if (!r->tries)
-		r->tries = race_tries(SHORT, LONG);
+		r->tries = race_tries(SHORT, LONG, r->slow ? SLOW_EMULATED : LONG);
 	r->truth = calloc(r->tries + 1, WORD);
 	if (!must(r->truth != NULL, "memory for the truth"))
 		_exit(1);
@@ -173,12 +179,16 @@ static void race_start(struct race *r)
 
 static void race_end(struct race *r)
 {
+	struct timespec t;
+
 	(void)pthread_join(r->thread, NULL);
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	atomic_store(&r->stop, true);
 	if (r->cheat)
 		(void)pthread_join(r->second, NULL);
-	(void)dprintf(STDOUT_FILENO, "V\t%s\t%s\t%ld\t%s\t%s\t%u\t%u\n", r->name, r->children ? "ppid" : "tid", r->tid,
-		      r->type, r->fields, r->tries, r->hits);
+	(void)dprintf(STDOUT_FILENO, "V\t%s\t%d\t%s\t%ld\t%s\t%s\t%u\t%u\t%lld\n", r->name, getpid(),
+		      r->children ? "ppid" : "tid", r->tid, r->type, r->fields, r->tries, r->hits,
+		      (t.tv_sec - r->begun.tv_sec) * 1000LL + (t.tv_nsec - r->begun.tv_nsec) / 1000000);
 	for (int i = 0; i < 2; i++)
 		(void)dprintf(STDOUT_FILENO, "W\t%s\n", r->value[i]);
 	(void)dprintf(STDOUT_FILENO, "T%s\n", r->truth);
@@ -320,23 +330,34 @@ static void rename_word(struct race *r, unsigned i)
 	told_one(r, misread(r, after, which), which);
 }
 
-/* Each try has a mode that neither file has yet. */
+static mode_t mode_of(int fd)
+{
+	struct stat st = { 0 };
+
+	return fstat(fd, &st) == 0 ? st.st_mode & 07777 : 0;
+}
+
 static void chmod_word(struct race *r, unsigned i)
 {
-	mode_t mode = i % 500 + 1;
-	int failed = chmod(word, mode), which = -1;
-	unsigned char after = *r->at;
-	struct stat st;
+	static mode_t mode;
+	int failed, which = -1;
+	unsigned char after;
 
+	/* One that neither file has. */
+	do
+		mode = mode % 500 + 1;
+	while (mode == mode_of(r->fd[0]) || mode == mode_of(r->fd[1]));
+	failed = chmod(word, mode);
+	after = *r->at;
 	for (int k = 0; k < 2 && !failed; k++)
-		if (fstat(r->fd[k], &st) == 0 && (st.st_mode & 07777) == mode)
+		if (mode_of(r->fd[k]) == mode)
 			which = k;
 	told_one(r, misread(r, after, which), which);
 }
 
 static void by_path(const char *name, void (*attempt)(struct race *, unsigned), const char *fields, const char *target)
 {
-	struct race r = { .name = name, .type = "file_metadata", .fields = fields, .cheat = rewrites,
+	struct race r = { .name = name, .type = "file_metadata", .fields = fields, .slow = true, .cheat = rewrites,
 			  .attempt = attempt, .at = (unsigned char *)&word[5], .byte = { 'a', 'b' } };
 
 	two_files(&r, "file-a", "file-b");
@@ -642,8 +663,8 @@ static void spawn_shell(struct race *r, unsigned i)
 static void case_exec_path(void)
 {
 	struct race r = { .name = "exec-path", .type = "process_exec", .fields = "path,exe", .children = true,
-			  .tries = race_tries(EXEC_SHORT, EXEC_LONG), .cheat = rewrites, .attempt = spawn_program,
-			  .at = (unsigned char *)&program[7], .byte = { 'a', 'b' } };
+			  .tries = race_tries(EXEC_SHORT, EXEC_LONG, EXEC_EMULATED), .cheat = rewrites,
+			  .attempt = spawn_program, .at = (unsigned char *)&program[7], .byte = { 'a', 'b' } };
 
 	copy_file("/usr/bin/true", "prog-a", 0755);
 	copy_file("/usr/bin/false", "prog-b", 0755);
@@ -658,8 +679,9 @@ static void case_exec_path(void)
 static void case_exec_argv(void)
 {
 	struct race r = { .name = "exec-argv", .type = "process_exec", .fields = "args[3]", .children = true,
-			  .tries = race_tries(EXEC_SHORT, EXEC_LONG), .cheat = rewrites, .attempt = spawn_shell,
-			  .at = (unsigned char *)argument, .byte = { '0', '1' }, .value = { "0", "1" } };
+			  .tries = race_tries(EXEC_SHORT, EXEC_LONG, EXEC_EMULATED), .cheat = rewrites,
+			  .attempt = spawn_shell, .at = (unsigned char *)argument, .byte = { '0', '1' },
+			  .value = { "0", "1" } };
 
 	race_run(&r);
 }
@@ -690,7 +712,8 @@ static void clone_word(struct race *r, unsigned i)
 
 static void case_clone3(void)
 {
-	struct race r = { .name = "clone3-flags", .type = "process_fork", .fields = "clone_flags", .cheat = rewrites,
+	struct race r = { .name = "clone3-flags", .type = "process_fork", .fields = "clone_flags", .slow = true,
+			  .cheat = rewrites,
 			  .attempt = clone_word, .at = (unsigned char *)&clone_words.flags + 1,
 			  .byte = { CLONE_FS >> 8, CLONE_FILES >> 8 }, .value = { "CLONE_FS", "CLONE_FILES" } };
 
@@ -717,7 +740,8 @@ static void case_storm(void)
 		char name[16];
 
 		r[i] = (struct race){ .name = "honest-storm", .type = "file_open", .fields = "inode,path",
-				      .tries = race_tries(SHORT, LONG / STORM_THREADS), .attempt = open_own };
+				      .tries = race_tries(SHORT, LONG / STORM_THREADS, LONG / STORM_THREADS),
+				      .attempt = open_own };
 		(void)snprintf(name, sizeof(name), "file-%d", i);
 		two_files(&r[i], name, "unused");
 		(void)snprintf(r[i].value[1], sizeof(r[i].value[1]), "%s", name);
@@ -749,10 +773,14 @@ static const struct act_case cases[] = {
 	{ 0 },
 };
 
+/* Room for what the second thread makes besides. */
+static const char *const options[] = { "--bulk-bytes", "128M", "--critical-bytes", "32M", NULL };
+
 const struct act_family family_stress_race = {
 	.name = "stress_race",
 	.proves = "no second reading: nothing wrong is verified while a second thread changes what a call is about",
 	.cases = cases,
+	.heddle_options = options,
 	.stress = true,
 	.check = race_check,
 };

@@ -100,7 +100,7 @@ static void case_compat_files(void)
 	fd = int80(5, low("f"), O_WRONLY | O_CREAT, 0640);
 	expect("file_open", "open", "@path=%s|via=compat|flags=O_WRONLY,O_CREAT|mode=0640|%s", at("f"), ok(fd));
 	(void)must(int80(4, fd, low("12345"), 5) == 5 && int80(6, fd, 0, 0) == 0, "write");
-	expect_n(-1, "file_write", "write", "@path=%s|bytes:=5|operations:=1|%%way=compat", at("f"));
+	expect_n(-1, "file_write", "write", "@path=%s|bytes:=5|operations:=1|via=compat", at("f"));
 	expect("file_metadata", "mkdir", "@operation=mkdir|@path=%s|%%path|mode=0700|via=compat|%s", at("d"),
 	       ok(int80(39, low("d"), 0700, 0)));
 	expect("file_metadata", "rename", "@operation=rename|@path=%s|%%path|+new_path|via=compat|%s", at("f"),
@@ -111,6 +111,37 @@ static void case_compat_files(void)
 	       ok(int80(10, low("g"), 0, 0)));
 	expect("file_open", "openat that fails", "@path=%s|via=compat|verified=false|-mode|%s", at("none"),
 	       no(int80(295, AT_FDCWD, low("none"), 0), ENOENT));
+}
+
+/* 64- and 32-bit calls on one descriptor, in turns: each way has its own sum. */
+static void case_mixed(void)
+{
+	enum { TURNS = 50 };
+	long into = low("        "), three = low("abc");
+	char buffer[8];
+	int fd, from;
+
+	if (!has_int80())
+		return;
+	fd = open("mixed", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	for (int i = 0; i < TURNS; i++)
+		(void)must(write(fd, "12345", 5) == 5 && int80(4, fd, three, 3) == 3, "write");
+	expect_n(-1, "file_write", "by 64-bit calls", "@path=%s|@via=syscall|bytes:=%d|operations:=%d", at("mixed"),
+		 5 * TURNS, TURNS);
+	expect_n(-1, "file_write", "by 32-bit calls", "@path=%s|@via=compat|bytes:=%d|operations:=%d", at("mixed"),
+		 3 * TURNS + 7, TURNS + 1);
+	(void)must(lseek(fd, 0, SEEK_SET) == 0, "lseek");
+	for (int i = 0; i < TURNS; i++)
+		(void)must(read(fd, buffer, 4) == 4 && int80(3, fd, into, 2) == 2, "read");
+	expect_n(-1, "file_read", "by 64-bit calls", "@path=%s|@via=syscall|bytes:=%d|operations:=%d", at("mixed"),
+		 4 * TURNS, TURNS);
+	expect_n(-1, "file_read", "by 32-bit calls", "@path=%s|@via=compat|bytes:=%d|operations:=%d", at("mixed"),
+		 2 * TURNS, TURNS);
+	/* i386's sendfile: both ends are a 32-bit call's. */
+	make_file("source", "1234567");
+	from = open("source", O_RDONLY | O_CLOEXEC);
+	(void)must(int80_6(187, fd, from, 0, 7, 0, 0) == 7 && close(from) == 0 && close(fd) == 0, "sendfile");
+	expect_n(-1, "file_read", "sendfile, the one end", "@path=%s|via=compat|bytes:=7|operations:=1", at("source"));
 }
 
 static int compat_exec(void *context)
@@ -321,7 +352,7 @@ static int thirtytwo(void *context)
 	expect("process_exec", "a 32-bit program by a 64-bit call",
 	       "@path=%s|args[1]=%s|via=syscall|comm=*|exe=%s|result=0|verified=true", self, way, self);
 	expect("file_open", "creat", "@path=%s|@via=compat|comm=*|exe=%s|result=0|verified=true", file, self);
-	expect_n(-1, "file_write", "write", "@path=%s|bytes:=3|operations:=1|comm=*|exe=%s|%%way=compat", file, self);
+	expect_n(-1, "file_write", "write", "@path=%s|bytes:=3|operations:=1|via=compat|comm=*|exe=%s", file, self);
 	expect("network_socket", "socketcall",
 	       "@socket_type=SOCK_DGRAM|@via=compat|comm=*|exe=%s|result=0|verified=true", self);
 	expect("process_exec", "a 64-bit program by a 32-bit call",
@@ -375,7 +406,7 @@ static void case_x32(void)
 		(void)must(errno == ENOSYS, "a kernel without x32 says so");
 	if (fd >= 0) {
 		r = syscall(X32(516), fd, words(piece[0], piece[1], 0, 0, 0, 0), 1); /* writev, of the ABI's own */
-		expect_n(-1, "file_write", "writev", "@path=%s|bytes:=3|operations:=1|%%way=x32", at("x"));
+		expect_n(-1, "file_write", "writev", "@path=%s|bytes:=3|operations:=1|via=compat|%%way=x32", at("x"));
 		(void)must(r == 3 && close((int)fd) == 0, "writev");
 	}
 	expect("file_metadata", "unlink", "@operation=unlink|@path=%s|%%path|via=compat|%%way=x32|%s", at("x"),
@@ -397,6 +428,7 @@ static void case_compat_others(void)
 {
 	skip("32-bit calls", "another architecture");
 }
+#define case_mixed case_compat_others
 #define case_socketcall case_compat_others
 #define case_narrow_message case_compat_others
 #define case_forms case_compat_others
@@ -406,6 +438,7 @@ static void case_compat_others(void)
 
 static const struct act_case cases[] = {
 	{ "compat-files", case_compat_files },
+	{ "mixed", case_mixed },
 	{ "compat-others", case_compat_others },
 	{ "socketcall", case_socketcall },
 	{ "narrow-message", case_narrow_message },

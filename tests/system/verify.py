@@ -45,6 +45,8 @@ class Forger:
         self.path = path
         self.db = sqlite3.connect(path)
         self.db.row_factory = sqlite3.Row
+        self.version, = self.db.execute("PRAGMA user_version").fetchone()
+        self.mark = other.mark_of_version_2 if self.version == 2 else other.mark
 
     def sql(self, text, *values):
         self.db.execute(text, values)
@@ -85,7 +87,7 @@ class Forger:
             self.sql("UPDATE block SET digest = ? WHERE last = ?", other.sha(body), row["last"])
         if marks:
             self.sql("UPDATE block SET marks = ? WHERE last = ?",
-                     b"".join(struct.pack("<I", other.mark(line[5])) for line in lines), row["last"])
+                     b"".join(struct.pack("<I", self.mark(line[5])) for line in lines), row["last"])
 
     def relink(self):
         """Makes the chain fit what is there; returns the link at each sequence."""
@@ -95,7 +97,7 @@ class Forger:
         for row in self.db.execute("SELECT * FROM block ORDER BY last").fetchall():
             self.sql("UPDATE block SET digest = ? WHERE last = ?", other.sha(row["body"]), row["last"])
         for row in self.db.execute("SELECT * FROM block ORDER BY last").fetchall():
-            link = other.link(link, row)
+            link = other.link(link, row, self.version)
             links[row["last"]] = link
             self.sql("UPDATE block SET link = ? WHERE last = ?", link, row["last"])
         return links
@@ -373,6 +375,40 @@ class Verify(harness.Case):
         done = self.run_heddle("run", "--", "true")
         self.assertEqual(done.returncode, 125)
         self.assert_one_line(done.stderr, "damaged")
+
+    def test_a_store_of_the_version_before(self):
+        """tests/data/store-2.db: other marks, other links, and the same proof."""
+        data = pathlib.Path(__file__).parent.parent / "data"
+        with sqlite3.connect(data / "store-2.db") as db:
+            self.id, = db.execute("SELECT id FROM session").fetchone()
+        key, public = str(data / "store-2.pub"), other.public_of(data / "store-2.pub")
+        for number, (name, how) in enumerate(((None, None), ("changed", change), ("marks", change_and_marks),
+                                              ("removed", remove), ("swapped", swap_blocks))):
+            home = self.dir / f"old-{number}"
+            (home / "sessions").mkdir(parents=True)
+            store = home / "sessions" / f"{self.id}.db"
+            shutil.copy(data / "store-2.db", store)
+            if how is None:
+                self.assertEqual(self.verify(home, "--key", key)[:1], (0,))
+                self.assertEqual(other.check(store, public)[0], "proved")
+                continue
+            with self.subTest(name):
+                forger = Forger(store)
+                wanted = how(forger, None)
+                forger.done()
+                code, said = self.verify(home, "--key", key)
+                verdict, kind, why, sequence = other.check(store, public)
+                self.assertEqual((code, said["verdict"], verdict, said["kind"]), (1, "altered", "altered", kind), why)
+                if wanted[1]:
+                    self.assertEqual((said["sequence"], sequence), (wanted[1], wanted[1]))
+        # The version is in the links: nobody makes one store pass for another's.
+        home = self.dir / "relabelled"
+        shutil.copytree(self.home, home)
+        with sqlite3.connect(home / "sessions" / self.store.name) as db:
+            db.execute("PRAGMA user_version = 2")
+        self.id = self.store.stem
+        self.assertEqual(self.verify(home)[0], 1)
+        self.assertEqual(other.check(home / "sessions" / self.store.name, self.public)[0], "altered")
 
     def test_wrong_use(self):
         for args, words in ((("--format", "xml"), "text or json"), (("a", "b"), "one session"),

@@ -186,6 +186,36 @@ static void heads_that_lie_are_told(void **state)
 	}
 }
 
+/* Lines of every short length, and of those where the last 64 bytes overlap what was met. */
+static void a_mark_tells_lines_apart(void **state)
+{
+	char line[300], other[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(line); i++)
+		line[i] = (char)(i * 7 + i / 64);
+	for (size_t length = 1; length < sizeof(line); length++) {
+		struct bytes b = { line, length }, o = { other, length };
+		uint32_t mark = block_mark(b);
+
+		assert_int_equal(block_mark_narrow(b), mark);
+		assert_int_not_equal(block_mark((struct bytes){ line, length - 1 }), mark);
+		for (size_t i = 0; i < length; i++) {
+			memcpy(other, line, length);
+			other[i] ^= (char)(1 << i % 8);
+			assert_int_not_equal(block_mark(o), mark);
+			assert_int_equal(block_mark_narrow(o), block_mark(o));
+			/* Two words that change places within one place's sum. */
+			memcpy(other, line, length);
+			if (i + 72 > length)
+				continue;
+			memcpy(other + i, line + i + 64, 8);
+			memcpy(other + i + 64, line + i, 8);
+			assert_int_not_equal(block_mark(o), mark);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +223,7 @@ int main(void)
 		cmocka_unit_test(a_block_is_full_by_lines_or_by_bytes),
 		cmocka_unit_test(a_changed_block_is_told),
 		cmocka_unit_test(heads_that_lie_are_told),
+		cmocka_unit_test(a_mark_tells_lines_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -383,7 +383,7 @@ static void bad_files_are_told_and_hide_nothing(void **state)
 		add_many(w, 100);
 		end(w, &s[i]);
 	}
-	sql(s[0].id, "PRAGMA user_version = 3");
+	sql(s[0].id, "PRAGMA user_version = 4");
 	open_fails(s[0].id, ENOTSUP, "newer Heddle");
 	scribble(s[1].id, 0, junk, sizeof(junk));
 	open_fails(s[1].id, EUCLEAN, "damaged");
