@@ -26,12 +26,19 @@ INLINE __u64 masked(__u64 x, const __u64 mask)
 }
 
 /* Set before load. */
-const volatile bool cfg_cast = false; /* the kernel has bpf_rdonly_cast (6.2) */
 const volatile __u32 cfg_self_tgid = 0; /* the sensor, which never sees itself */
 const volatile __u64 cfg_wake_critical = 0; /* bytes waiting that make a lane wake its reader */
 const volatile __u64 cfg_wake_bulk = 0;
 const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
 const volatile bool cfg_lsm = false;
+
+/*
+ * 1: for kernels with bpf_rdonly_cast (6.2), 0: for those without. Compiled twice, not chosen by a variable: the kernel
+ * takes out dead code piece by piece, and each piece moves all the code that is behind it.
+ */
+#ifndef HD_CAST
+#define HD_CAST 1
+#endif
 
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
@@ -43,7 +50,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 	({                                                                                                   \
 		__typeof__(p) _p = (p);                                                                      \
 		__typeof__(({ _p->f; })) _v;                                                                 \
-		if (cfg_cast)                                                                                \
+		if (HD_CAST)                                                                                \
 			_v = ((__typeof__(_p))bpf_rdonly_cast(_p, bpf_core_type_id_kernel(__typeof__(*_p))))->f; \
 		else                                                                                         \
 			bpf_core_read(&_v, sizeof(_v), &_p->f);                                              \
@@ -63,7 +70,7 @@ struct timespec64 {
 
 INLINE void load16(void *to, const void *from)
 {
-	if (cfg_cast) {
+	if (HD_CAST) {
 		struct timespec64 *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
 
 		((__u64 *)to)[0] = w->tv_sec;
@@ -228,7 +235,7 @@ INLINE struct task_struct *current_task(void)
 {
 	struct task_struct *t = (struct task_struct *)bpf_get_current_task_btf();
 
-	return cfg_cast ? bpf_rdonly_cast(t, bpf_core_type_id_kernel(struct task_struct)) : t;
+	return HD_CAST ? bpf_rdonly_cast(t, bpf_core_type_id_kernel(struct task_struct)) : t;
 }
 
 /*
@@ -242,7 +249,7 @@ INLINE bool in_cgroup(void)
 
 	if (!target_cgroup || t->tgid == (int)cfg_self_tgid)
 		return false;
-	if (cfg_cast) {
+	if (HD_CAST) {
 		/* In it, or too high up to be below it: plain loads settle nearly every call of every process. */
 		cg = t->cgroups->dfl_cgrp;
 		if ((__u64)cg == target_address)
@@ -267,7 +274,7 @@ INLINE bool in_scope(void)
 
 INLINE __u64 current_cgroup_id(void)
 {
-	return cfg_cast ? current_task()->cgroups->dfl_cgrp->kn->id : bpf_get_current_cgroup_id();
+	return HD_CAST ? current_task()->cgroups->dfl_cgrp->kn->id : bpf_get_current_cgroup_id();
 }
 
 INLINE void current_comm(void *to)

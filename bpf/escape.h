@@ -75,7 +75,7 @@ INLINE void leaf_read(struct leaf *leaf, struct dentry *d)
 {
 	const unsigned char *name = KREAD(d, d_name.name);
 
-	if (cfg_cast) {
+	if (HD_CAST) {
 		load16(leaf->name, name);
 		load16(leaf->name + 16, name + 16);
 	} else {

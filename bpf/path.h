@@ -135,9 +135,9 @@ INLINE long walk_one(struct walk *w, const __u32 room)
 	}
 	length = masked(length, 0xff);
 	/* Most names are short, and a name's room is a multiple of eight: loads are cheaper than a helper's copy. */
-	if (cfg_cast && length <= 16)
+	if (HD_CAST && length <= 16)
 		load16(w->to + at, name.name);
-	else if (cfg_cast && length <= 32) {
+	else if (HD_CAST && length <= 32) {
 		load16(w->to + at, name.name);
 		load16(w->to + at + 16, name.name + 16);
 	} else if (bpf_probe_read_kernel(w->to + at, length, name.name))

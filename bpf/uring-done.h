@@ -593,7 +593,11 @@ __noinline int uring_count(__u64 request, __u64 address, __u32 side, __u64 bytes
 	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
 		return 0;
 	id = ring_file_id(address, KREAD(inode, i_ino));
-	tgid = request ? KREAD(request_owner(req), tgid) : s->who.pid;
+	/* Two loads: in one the verifier would find pointers of two kinds. */
+	tgid = s->who.pid;
+	barrier_var(tgid);
+	if (request)
+		tgid = KREAD(request_owner(req), tgid);
 	count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
 	f = fold_at(tgid, fd);
 	if (!f)

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "bpf/heddle-plain.skel.h"
 #include "bpf/heddle.skel.h"
 #include "sensor/backend.h"
 #include "sensor/bpf-probe.h"
@@ -172,7 +173,6 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, cons
 	/* The object is made for one CPU. */
 	b->slots = bpf_map__max_entries(b->skeleton->maps.slots) * (unsigned)libbpf_num_possible_cpus();
 	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->slots);
-	ro->cfg_cast = k->rdonly_cast;
 	ro->cfg_self_tgid = (__u32)getpid();
 	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
 	ro->cfg_wake_critical = critical / 8;
@@ -597,6 +597,31 @@ static int refuse(const struct sensor_probe *p, const struct sensor_options *o, 
 	return 0;
 }
 
+/* One source gave both objects, so one skeleton describes them; the bytes differ. */
+static struct heddle_bpf *open_skeleton(bool cast)
+{
+	struct heddle_bpf *skeleton = calloc(1, sizeof(*skeleton));
+	int r;
+
+	_Static_assert(sizeof(struct heddle_bpf) == sizeof(struct heddle_plain_bpf) &&
+			       sizeof(struct heddle_bpf__rodata) == sizeof(struct heddle_plain_bpf__rodata) &&
+			       sizeof(struct heddle_bpf__bss) == sizeof(struct heddle_plain_bpf__bss),
+		       "the two objects differ in more than code");
+	if (!skeleton)
+		return NULL;
+	r = heddle_bpf__create_skeleton(skeleton);
+	if (!r && !cast)
+		skeleton->skeleton->data = heddle_plain_bpf__elf_bytes(&skeleton->skeleton->data_sz);
+	if (!r)
+		r = bpf_object__open_skeleton(skeleton->skeleton, NULL);
+	if (r < 0) {
+		heddle_bpf__destroy(skeleton);
+		errno = -r;
+		return NULL;
+	}
+	return skeleton;
+}
+
 static int backend_load(struct bpf_backend *b, const struct sensor_options *o, const struct bpf_kernel *k,
 			struct err *err)
 {
@@ -605,7 +630,7 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, c
 
 	/* Kernels before 5.11 charge maps to this limit; where it may not be raised it is not needed. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
-	b->skeleton = heddle_bpf__open();
+	b->skeleton = open_skeleton(k->rdonly_cast);
 	r = b->skeleton ? configure(b, o, k, err) : err_errno(err, errno, "can't open the BPF programs");
 	if (r < 0)
 		return r;
