@@ -14,7 +14,7 @@
 #ifndef HEDDLE_BPF_DOUBT_H
 #define HEDDLE_BPF_DOUBT_H
 
-#include "core.h"
+#include "arguments.h"
 #include "calls.h"
 
 #define CLONE_FILES 0x400
