@@ -48,14 +48,26 @@ INLINE __u32 sock_address(struct sock *sk, bool remote, struct sockaddr_any *a)
 	return 28;
 }
 
-INLINE void item_address(struct slot *s, __u16 kind, const struct sockaddr_any *a, __u32 bytes)
+/* The address in the slot's words. */
+__noinline int address_item(__u32 slot_kind, __u32 kind, __u32 bytes)
 {
+	struct slot *s = slot_get(slot_kind);
+
+	if (!s)
+		return 0;
 	if (bytes == 8) {
 		/* The rest of a sockaddr_in is padding. */
-		item_bytes(s, kind, a, 16);
+		item_bytes(s, kind, s->words, 16);
 	} else if (bytes == 28) {
-		item_bytes(s, kind, a, 28);
+		item_bytes(s, kind, s->words, 28);
 	}
+	return 0;
+}
+
+INLINE void item_address(struct slot *s, __u16 kind, const struct sockaddr_any *a, __u32 bytes)
+{
+	__builtin_memcpy(s->words, a, sizeof(*a));
+	address_item(s->kind, kind, bytes);
 }
 
 /* The name of a unix socket: the kernel's path where it is bound to a file, else the abstract name. */
@@ -110,37 +122,50 @@ INLINE bool item_netlink(struct slot *s, __u16 kind, struct sock *sk, bool remot
 }
 
 /* The caller's sockaddr: what it asked for. The name of a unix socket goes out as a path of the caller's. */
-INLINE void item_user_address(struct slot *s, __u16 kind, const void *from, __u64 bytes)
+__noinline int user_address_item(__u32 slot_kind, __u32 kind, __u64 address, __u64 bytes)
 {
+	struct slot *s = slot_get(slot_kind);
+	const void *from = (const void *)address;
 	struct {
 		__u16 family;
 		char first;
 	} __attribute__((packed)) head = {};
 	__u32 at;
 
-	if (!from || bytes < 2)
-		return;
+	if (!s || !from || bytes < 2)
+		return 0;
 	if (bytes > 2 && !bpf_probe_read_user(&head, sizeof(head), from) && head.family == AF_UNIX && head.first) {
 		item_user_path(s, HD_I_NAME, HD_I_BASE, AT_FDCWD, from + 2);
-		return;
+		return 0;
 	}
 	at = item_open(s, kind);
 	if (!at || at > FRAME_BYTES - FRAME_SLACK)
-		return;
+		return 0;
 	if (bytes > 128)
 		bytes = 128;
 	bytes = masked(bytes, 0xff);
 	if (bpf_probe_read_user((void *)s->frame + at + sizeof(struct hd_item), bytes, from))
 		bytes = 0;
 	item_close(s, at, bytes, 0);
+	return 0;
+}
+
+INLINE void item_user_address(struct slot *s, __u16 kind, const void *from, __u64 bytes)
+{
+	user_address_item(s->kind, kind, (__u64)from, bytes);
 }
 
 /* Both ends of a socket, as far as its family has them. Returns true when the remote end came from the kernel. */
-INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
+__noinline int socket_ends(__u32 slot_kind, __u32 family)
 {
-	struct sockaddr_any *a = (struct sockaddr_any *)s->words; /* io_uring comes here with little stack left */
-	struct sock *peer;
+	struct slot *s = slot_get(slot_kind);
+	struct sockaddr_any *a;
+	struct sock *sk, *peer;
 
+	if (!s)
+		return false;
+	a = (struct sockaddr_any *)s->words; /* io_uring comes here with little stack left */
+	sk = (struct sock *)s->argument;
 	switch (family) {
 	case AF_INET:
 	case AF_INET6:
@@ -158,6 +183,38 @@ INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
 		return item_vsock(s, HD_I_SOCKADDR, sk, true);
 	}
 	return false;
+}
+
+INLINE bool item_ends(struct slot *s, struct sock *sk, __u32 family)
+{
+	s->argument = (__u64)sk;
+	return socket_ends(s->kind, family);
+}
+
+/* The near end of a socket that is bound or listens. */
+__noinline int socket_near(__u32 slot_kind, __u32 family)
+{
+	struct slot *s = slot_get(slot_kind);
+	struct sockaddr_any *a;
+	struct sock *sk;
+
+	if (!s)
+		return 0;
+	a = (struct sockaddr_any *)s->words;
+	sk = (struct sock *)s->argument;
+	if (family == AF_UNIX)
+		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
+	else if (family == AF_VSOCK)
+		item_vsock(s, HD_I_SOCKADDR2, sk, false);
+	else
+		item_address(s, HD_I_SOCKADDR2, a, sock_address(sk, false, a));
+	return 0;
+}
+
+INLINE void item_near(struct slot *s, struct sock *sk, __u32 family)
+{
+	s->argument = (__u64)sk;
+	socket_near(s->kind, family);
 }
 
 #endif

@@ -282,15 +282,24 @@ INLINE void current_comm(void *to)
 	load16(to, (void *)current_task() + bpf_core_field_offset(struct task_struct, comm));
 }
 
-INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
+/*
+ * The header of a frame, with the current task as the one who did it. This, what submits a frame and other things that
+ * nearly every handler does several times are global functions: the kernel verifies those once a program, and not on
+ * every path that comes to them.
+ */
+__noinline int frame_fill(__u32 kind, __u32 type, __u32 size)
 {
-	struct hd_header *h = (struct hd_header *)s->frame;
+	struct slot *s = slot_get(kind);
 	struct task_struct *t = current_task();
 	struct task_struct *leader = t->group_leader;
+	struct hd_header *h;
 	struct pid *p;
 	unsigned int level;
 	int nr = 0;
 
+	if (!s)
+		return 0;
+	h = (struct hd_header *)s->frame;
 	h->type = type;
 	h->size = size;
 	h->time_ns = bpf_ktime_get_boot_ns();
@@ -317,7 +326,13 @@ INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
 		bpf_core_read(&nr, sizeof(nr), &p->numbers[level & 31].nr);
 		h->ns_pid = nr;
 	}
-	return h;
+	return 0;
+}
+
+INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
+{
+	frame_fill(s->kind, type, size);
+	return (struct hd_header *)s->frame;
 }
 
 /* A task other than the current one: its identity in place of the current's. */
@@ -377,14 +392,19 @@ INLINE bool wakes_now(__u32 type)
  * Puts the slot's frame into its lane; `operations` is what the frame stands for in the ledger. Returns false when
  * the lane was full: the operations are then counted as lost, unless keep says that the caller keeps them.
  */
-INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
+__noinline int frame_send(__u32 kind, __u32 lane, __u64 operations, __u32 keep)
 {
-	struct hd_header *h = (struct hd_header *)s->frame;
-	__u64 type = masked(h->type, COUNTERS - 1), size = h->size;
+	struct slot *s = slot_get(kind);
 	struct slot *cpu = slot_get(SLOT_TASK); /* one count a CPU, whichever slot made the frame */
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 type, size, flags = BPF_RB_NO_WAKEUP;
+	struct hd_header *h;
 	long r;
 
+	if (!s)
+		return false;
+	h = (struct hd_header *)s->frame;
+	type = masked(h->type, COUNTERS - 1);
+	size = h->size;
 	barrier_var(size); /* so that the very register that is tested is the one used, which 6.1 insists on */
 	if (!cpu || size > FRAME_BYTES || size < sizeof(*h))
 		return false;
@@ -421,6 +441,11 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	if (operations > 1)
 		s->counters[type].folded += operations - 1;
 	return true;
+}
+
+INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
+{
+	return frame_send(s->kind, lane, operations, keep);
 }
 
 INLINE void frame_submit(struct slot *s, __u32 lane)

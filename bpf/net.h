@@ -128,7 +128,6 @@ INLINE void connection_open(struct slot *s, struct sock *sk, __u32 accepted)
 static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct hd_header *c)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	struct sockaddr_any a = {};
 	struct hd_traffic *t;
 
 	if (!s || !c)
@@ -147,8 +146,7 @@ static __noinline int traffic_emit(struct slot *s, struct sock *sk, struct hd_he
 	t->family = KREAD(sk, __sk_common.skc_family);
 	t->accepted = c->pad0;
 	t->h.pad0 = 0;
-	item_address(s, HD_I_SOCKADDR, &a, sock_address(sk, true, &a));
-	item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+	item_ends(s, sk, t->family);
 	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
@@ -421,7 +419,6 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 {
 	struct slot *s = slot_get(SLOT_TASK);
-	struct sockaddr_any a = {};
 	struct socket *sock;
 	struct hd_net *n;
 	struct sock *sk;
@@ -457,12 +454,7 @@ int BPF_PROG(on_listen, struct pt_regs *regs, long ret)
 	if (fd_doubted(c.a[0], 0))
 		s->doubt = 1;
 	note_drop();
-	if (n->family == AF_UNIX)
-		item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
-	else if (n->family == AF_VSOCK)
-		item_vsock(s, HD_I_SOCKADDR2, sk, false);
-	else
-		item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+	item_near(s, sk, n->family);
 	frame_submit(s, HD_LANE_CRITICAL);
 	if (!ret && n->protocol == IPPROTO_TCP)
 		listener_note(s, sk);

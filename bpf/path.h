@@ -261,13 +261,23 @@ INLINE void item_base(struct slot *s, __u16 kind, int dirfd, int first)
 		item_file_path(s, kind, dir);
 }
 
+__noinline int user_path_item(__u32 slot_kind, __u32 kind, __u32 base_kind, int dirfd, __u64 name)
+{
+	struct slot *s = slot_get(slot_kind);
+	int first;
+
+	if (!s)
+		return 0;
+	first = item_user_string(s, kind, (void *)name);
+	if (first >= 0)
+		item_base(s, base_kind, dirfd, first);
+	return 0;
+}
+
 /* A name of the caller with what it is relative to; nothing at all where it can't be read. */
 INLINE void item_user_path(struct slot *s, __u16 kind, __u16 base_kind, int dirfd, const void *name)
 {
-	int first = item_user_string(s, kind, name);
-
-	if (first >= 0)
-		item_base(s, base_kind, dirfd, first);
+	user_path_item(s->kind, kind, base_kind, dirfd, (__u64)name);
 }
 
 #endif

@@ -364,7 +364,6 @@ INLINE void tell_send(struct slot *s, struct socket *sock, __s64 result)
 INLINE void tell_listen(struct slot *s, struct socket *sock, __s64 result)
 {
 	struct hd_net *n = (struct hd_net *)s->frame;
-	struct sockaddr_any a = {};
 	bool bound = n->flags & HD_NET_BIND;
 	struct sock *sk;
 
@@ -379,12 +378,7 @@ INLINE void tell_listen(struct slot *s, struct socket *sock, __s64 result)
 	if (!bound || !result) {
 		frame_cut(s);
 		n->h.flags |= HD_F_VERIFIED;
-		if (n->family == AF_UNIX)
-			item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
-		else if (n->family == AF_VSOCK)
-			item_vsock(s, HD_I_SOCKADDR2, sk, false);
-		else
-			item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+		item_near(s, sk, n->family);
 	}
 	frame_submit(s, HD_LANE_CRITICAL);
 	if (!result && n->protocol == IPPROTO_TCP)

@@ -474,8 +474,8 @@ INLINE struct hd_net *ask_net(struct slot *s, struct io_kiocb *req, __u32 type)
 	return n;
 }
 
-/* An address as item_user_address has the caller's: the kernel's copy, or the caller's own. */
-__noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes, __u32 of_user)
+/* The kernel's copy of an address, as item_user_address has the caller's own. */
+__noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes)
 {
 	struct slot *s = slot_get(SLOT_TASK);
 	__u16 family = 0;
@@ -483,10 +483,6 @@ __noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes, __u32 of_
 
 	if (!s || !from || bytes < 2)
 		return 0;
-	if (of_user) {
-		item_user_address(s, kind, (void *)from, bytes);
-		return 0;
-	}
 	bpf_probe_read_kernel(&family, sizeof(family), (void *)from);
 	bpf_probe_read_kernel(&first, 1, (void *)from + 2);
 	if (bytes > 2 && family == AF_UNIX && first)
@@ -503,7 +499,7 @@ INLINE void ask_connect(struct slot *s, struct io_kiocb *req)
 
 	ask_net(s, req, HD_NETWORK_CONNECT);
 	bpf_core_read(&address, sizeof(address), &cmd->addr);
-	uring_item_address(HD_I_SOCKADDR, address, KREAD(cmd, addr_len), 1);
+	item_user_address(s, HD_I_SOCKADDR, (void *)address, KREAD(cmd, addr_len));
 }
 
 INLINE void ask_bind(struct slot *s, struct io_kiocb *req)
@@ -516,7 +512,7 @@ INLINE void ask_bind(struct slot *s, struct io_kiocb *req)
 	bpf_core_read(&m, sizeof(m), &req->async_data);
 	if (bpf_core_type_exists(struct io_bind) && m)
 		uring_item_address(HD_I_SOCKADDR2, m + bpf_core_field_offset(struct io_async_msghdr, addr),
-				   KREAD(cmd, addr_len), 0);
+				   KREAD(cmd, addr_len));
 }
 
 INLINE void ask_listen(struct slot *s, struct io_kiocb *req)
@@ -586,7 +582,10 @@ INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 	n = ask_net(s, req, HD_NETWORK_CONNECT);
 	n->flags = KREAD(cmd, msg_flags) & MSG_FASTOPEN ? HD_NET_FASTOPEN : HD_NET_DATAGRAM;
 	request_address(s, (void *)m.name, m.name_bytes, of_user);
-	uring_item_address(HD_I_SOCKADDR, m.name, m.name_bytes, of_user);
+	if (of_user)
+		item_user_address(s, HD_I_SOCKADDR, (void *)m.name, m.name_bytes);
+	else
+		uring_item_address(HD_I_SOCKADDR, m.name, m.name_bytes);
 	return true;
 }
 
