@@ -62,19 +62,27 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 #define KREAD_PICK(_1, _2, _3, _4, name, ...) name
 #define KREAD(p, ...) KREAD_PICK(__VA_ARGS__, KREAD4, KREAD3, KREAD2, KREAD1)(p, __VA_ARGS__)
 
-/* Two words of kernel memory by plain loads: any kernel struct of two scalars will do to say so to the verifier. */
-struct timespec64 {
-	__s64 tv_sec;
-	long tv_nsec;
-} __attribute__((preserve_access_index));
+/*
+ * Words of kernel memory by plain loads: any kernel struct that begins with two scalars will do to say so to the
+ * verifier. Each type costs the start nearly a millisecond, so it is one that is needed anyway.
+ */
+INLINE __u64 load8(const void *from)
+{
+	__u64 word = 0;
+
+	if (HD_CAST)
+		return ((struct pt_regs *)bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs)))->r15;
+	bpf_probe_read_kernel(&word, sizeof(word), from);
+	return word;
+}
 
 INLINE void load16(void *to, const void *from)
 {
 	if (HD_CAST) {
-		struct timespec64 *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
+		struct pt_regs *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs));
 
-		((__u64 *)to)[0] = w->tv_sec;
-		((__u64 *)to)[1] = w->tv_nsec;
+		((__u64 *)to)[0] = w->r15;
+		((__u64 *)to)[1] = w->r14;
 	} else {
 		bpf_probe_read_kernel(to, 16, from);
 	}
@@ -155,6 +163,25 @@ struct trail {
 	} step[TRAIL];
 };
 
+/* Where a walk is. In a map, not on the stack, so that the verifier forgets each step and goes through one only. */
+struct walk_place {
+	__u64 at; /* offset of the next byte, beside the destination */
+	__u64 flags; /* HD_P_ */
+	__u64 dentry, mount, mount_root; /* addresses; before walk_begin `mount` is the struct vfsmount's */
+};
+
+/* A look at the other threads of a process (doubt.h). */
+struct scan {
+	__u64 at, head; /* addresses of list_heads */
+	__u64 regs; /* of the saved registers, from the stack's base: the same for all */
+	__u64 file; /* not 0: a socket's that is being connected */
+	__u32 first, last;
+	__u32 mode;
+	__u32 self;
+	__u32 found;
+	__u32 done;
+};
+
 /* A system call's arguments, as x86-64 numbers and orders them. */
 struct call {
 	unsigned long a[6];
@@ -168,13 +195,13 @@ struct call {
 struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
-	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
+	struct walk_place walk; /* and what to walk: numbers, whatever the verifier thought they were */
 	__u64 kind; /* SLOT_*, of this slot */
-	__u64 walk_mount, walk_dentry; /* what to walk: numbers, whatever the verifier thought they were */
 	__u64 busy; /* see slot_take */
 	__u64 doubt; /* something in the frame may not be what the call acted on: it goes out unverified */
 	__u64 saved_regs; /* an address, to be a number */
 	struct trail trail;
+	struct scan scan;
 	struct call call; /* what call_compat has read */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
 	__u64 argument;  /* a pointer on its way to a global function, which takes numbers only */

@@ -47,15 +47,9 @@ __u32 foreign_seen = 0;
 #define SCAN_FOR_VACATING 0
 #define SCAN_TO_NOTE 1
 
-struct scan {
-	struct list_head *at, *head;
-	__u64 regs; /* of the saved registers, from the stack's base: the same for all */
-	__u64 file; /* not 0: a socket's that is being connected */
-	__u32 first, last;
-	__u32 mode;
-	__u32 self;
-	__u32 found;
-	__u32 done;
+/* What bpf_loop is given must be on the stack; the rest is in the slot, for what struct walk_place says. */
+struct scan_at {
+	struct scan *scan;
 };
 
 /* Another thread's call, from its saved registers. */
@@ -185,7 +179,7 @@ INLINE void other_call_read(struct other_call *c, struct task_struct *t, const s
 
 static long scan_one(__u32 i, void *context)
 {
-	struct scan *w = context;
+	struct scan *w = ((struct scan_at *)context)->scan;
 	struct other_call c = {};
 	struct task_struct *t;
 
@@ -194,7 +188,7 @@ static long scan_one(__u32 i, void *context)
 		return 1;
 	}
 	t = (void *)w->at - bpf_core_field_offset(struct task_struct, thread_node);
-	w->at = KREAD(w->at, next);
+	w->at = load8((void *)w->at); /* ->next */
 	if (KREAD(t, pid) == (int)w->self)
 		return 0;
 	/* A ring's worker has no registers to read, and may close as well as any. */
@@ -230,24 +224,27 @@ INLINE int scan_threads(__u32 mode, __u32 first, __u32 last, __u64 file)
 	struct slot *s = slot_get(SLOT_TASK);
 	struct task_struct *t = current_task();
 	struct signal_struct *signal = KREAD(t, signal);
-	struct scan w = {};
+	struct scan_at at = {};
+	struct scan *w;
 
 	if (!s)
 		return 1;
+	at.scan = w = &s->scan;
 	/* A pointer may take no part in arithmetic, but what comes back from a map is a number. */
 	*(volatile __u64 *)&s->saved_regs = (__u64)bpf_task_pt_regs(current_trusted());
-	w.regs = *(volatile __u64 *)&s->saved_regs - (__u64)KREAD(t, stack);
-	w.head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
-	w.at = KREAD(signal, thread_head.next);
-	w.self = KREAD(t, pid);
-	w.mode = mode;
-	w.first = first;
-	w.last = last;
-	w.file = file;
-	bpf_loop(THREADS_MAX, scan_one, &w, 0);
-	if (mode == SCAN_TO_NOTE && !w.done)
+	w->regs = *(volatile __u64 *)&s->saved_regs - (__u64)KREAD(t, stack);
+	w->head = (__u64)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	w->at = (__u64)KREAD(signal, thread_head.next);
+	w->self = KREAD(t, pid);
+	w->mode = mode;
+	w->first = first;
+	w->last = last;
+	w->file = file;
+	w->found = w->done = 0;
+	bpf_loop(THREADS_MAX, scan_one, &at, 0);
+	if (mode == SCAN_TO_NOTE && !w->done)
 		notes_full = 1;
-	return w.found || !w.done;
+	return w->found || !w->done;
 }
 
 /* The table is or was shared with another process, whose threads are not looked at. */

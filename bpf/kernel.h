@@ -64,6 +64,14 @@ struct bpf_iter_meta {
 	__u64 session_id, seq_num;
 };
 
+struct task_struct;
+
+/* An iterator's context, which is the same on every kernel. */
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
 #ifndef __ksym
 #define __ksym __attribute__((section(".ksyms")))
 #endif
@@ -168,6 +176,7 @@ struct inode {
 	__u32 i_rdev;
 	__s64 i_size;
 	struct super_block *i_sb;
+	void *i_private;
 };
 
 struct group_info {
@@ -393,11 +402,6 @@ struct vsock_address {
 struct iattr {
 	unsigned int ia_valid;
 	unsigned short ia_mode;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -23,10 +23,7 @@ INLINE __u64 node_request(__u64 node)
 /* As a number: a pointer that was loaded with its type can't be given to a global function. */
 INLINE __u64 node_next(__u64 node)
 {
-	__u64 next = 0;
-
-	bpf_core_read(&next, sizeof(next), &((struct io_wq_work_node *)node)->next);
-	return next;
+	return load8((void *)node); /* ->next */
 }
 
 INLINE bool changes_files(__u32 opcode)
@@ -753,16 +750,15 @@ INLINE void tell_silent(__u64 ring)
 static long sweep_ring(struct bpf_map *map, __u64 *ring, __u32 *tgid, __u32 *only)
 {
 	struct io_ring_ctx *r = (struct io_ring_ctx *)*ring;
-	struct io_ring_ctx___old *o = (struct io_ring_ctx___old *)*ring;
 	struct completions c = { .doubt = 1 };
 
 	if (*only && *tgid != *only)
 		return 0;
 	bpf_core_read(&c.node, sizeof(c.node), &r->submit_state.free_list.next);
 	bpf_loop(4096, silent_one, &c, 0);
-	if (!bpf_core_field_exists(o->locked_free_list))
+	if (!bpf_core_field_exists(r->locked_free_list))
 		return 0;
-	bpf_core_read(&c.node, sizeof(c.node), &o->locked_free_list.first);
+	bpf_core_read(&c.node, sizeof(c.node), &r->locked_free_list.first);
 	bpf_loop(4096, silent_one, &c, 0);
 	return 0;
 }

@@ -159,15 +159,15 @@ SEC("tp_btf/io_uring_complete")
 int on_uring_complete(unsigned long long *ctx)
 {
 	__u64 request = ctx[1];
-	struct io_uring_cqe *cqe;
+	struct io_uring_cqe cqe = {};
 
 	if (!target_cgroup && !stray_tasks)
 		return 0;
 	if (request) {
 		uring_completed(request);
 	} else if (cfg_uring_cqe) {
-		cqe = (struct io_uring_cqe *)as_number((void *)ctx[2]);
-		uring_again(as_number((void *)ctx[0]), KREAD(cqe, user_data), KREAD(cqe, res));
+		bpf_probe_read_kernel(&cqe, sizeof(cqe), (void *)ctx[2]);
+		uring_again(as_number((void *)ctx[0]), cqe.user_data, cqe.res);
 	} else {
 		uring_again(as_number((void *)ctx[0]), ctx[2], (__s32)ctx[3]);
 	}

@@ -42,16 +42,14 @@ struct io_rsrc_data {
 	struct io_rsrc_node **nodes;
 };
 
-struct io_file_table {
-	struct io_rsrc_data data;
-};
-
 /* Until 6.12. */
 struct io_fixed_file {
 	unsigned long file_ptr;
 };
 
-struct io_file_table___old {
+/* The one since 6.13, the other before. */
+struct io_file_table {
+	struct io_rsrc_data data;
 	struct io_fixed_file *files;
 };
 
@@ -63,23 +61,14 @@ struct io_submit_state {
 struct io_ring_ctx {
 	struct io_file_table file_table;
 	struct io_submit_state submit_state;
-};
-
-struct io_ring_ctx___old {
-	struct io_file_table___old file_table;
-	unsigned int nr_user_files;
-	struct io_wq_work_list locked_free_list;
+	unsigned int nr_user_files;              /* until 6.12 */
+	struct io_wq_work_list locked_free_list; /* no longer */
 };
 
 struct io_cqe {
 	__u64 user_data;
 	__s32 res;
 	int fd;
-};
-
-struct io_uring_cqe {
-	__u64 user_data;
-	__s32 res;
 };
 
 struct io_kiocb {
@@ -181,10 +170,7 @@ struct io_listen {
 struct io_sr_msg {
 	void *umsg;
 	unsigned int msg_flags;
-};
-
-/* Until 6.11 the address was copied when the message was sent. */
-struct io_sr_msg___old {
+	/* Until 6.11 the address was copied when the message was sent. */
 	void *addr;
 	__u16 addr_len;
 };
@@ -204,6 +190,13 @@ struct io_async_msghdr {
 };
 
 #pragma clang attribute pop
+
+/* A ring's entry, which is for programs to read and so is the same on every kernel. */
+struct io_uring_cqe {
+	__u64 user_data;
+	__s32 res;
+	__u32 flags;
+};
 
 #define URING_NOP 0
 #define URING_READV 1

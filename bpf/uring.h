@@ -223,7 +223,6 @@ INLINE struct file *files_file(__u64 files, __u32 fd)
 INLINE struct file *ring_file(__u64 ring, __u32 index)
 {
 	struct io_ring_ctx *c = (struct io_ring_ctx *)ring;
-	struct io_ring_ctx___old *o = (struct io_ring_ctx___old *)ring;
 	struct io_rsrc_node **nodes, *node = NULL;
 	unsigned long p = 0;
 
@@ -235,9 +234,9 @@ INLINE struct file *ring_file(__u64 ring, __u32 index)
 		if (node)
 			p = KREAD(node, file_ptr);
 	} else {
-		if (index >= KREAD(o, nr_user_files))
+		if (index >= KREAD(c, nr_user_files))
 			return NULL;
-		bpf_probe_read_kernel(&p, sizeof(p), (void *)KREAD(o, file_table.files) + index * sizeof(p));
+		bpf_probe_read_kernel(&p, sizeof(p), (void *)KREAD(c, file_table.files) + index * sizeof(p));
 	}
 	/* The low bits are the kernel's notes. */
 	return (struct file *)(p & ~7UL);
@@ -556,11 +555,10 @@ INLINE void request_address(struct slot *s, const void *address, __u64 bytes, bo
 INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 {
 	struct io_async_msghdr *a;
-	struct io_sr_msg___old *old = (struct io_sr_msg___old *)req;
 	struct io_sr_msg *cmd = (struct io_sr_msg *)req;
 	__u32 opcode = KREAD(req, opcode);
 	struct msghdr_user m = {};
-	bool of_user = bpf_core_field_exists(old->addr);
+	bool of_user = bpf_core_field_exists(cmd->addr);
 	struct hd_net *n;
 	__u64 address = 0;
 
@@ -572,8 +570,8 @@ INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 		m.name = address + bpf_core_field_offset(a->addr);
 		m.name_bytes = KREAD(a, msg.msg_namelen);
 	} else if (opcode == URING_SEND || opcode == URING_SEND_ZC) {
-		bpf_core_read(&m.name, sizeof(m.name), &old->addr);
-		m.name_bytes = KREAD(old, addr_len);
+		bpf_core_read(&m.name, sizeof(m.name), &cmd->addr);
+		m.name_bytes = KREAD(cmd, addr_len);
 	} else {
 		bpf_probe_read_user(&m, sizeof(m), KREAD(cmd, umsg));
 	}
