@@ -204,6 +204,7 @@ struct slot {
 	struct scan scan;
 	struct call call; /* what call_compat has read */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
+	__u64 telling;   /* TELL_* (uring-hooks.h) */
 	__u64 argument;  /* a pointer on its way to a global function, which takes numbers only */
 	struct hd_header who; /* who asked, for what another task finishes (uring.h) */
 	struct request request; /* right before the frame: both are kept at once */

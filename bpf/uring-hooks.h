@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* io_uring's tracepoints: a request is taken, a request is done. */
+/*
+ * io_uring's tracepoints: a request is taken, a request is done. Their programs only see whether there is something to
+ * do; the half that tells and the half that asks are programs of their own, so that each is verified once. Programs of
+ * different tracepoints can share what they call by tail call as raw tracepoints: those have no prototype to differ in.
+ */
 #ifndef HEDDLE_BPF_URING_HOOKS_H
 #define HEDDLE_BPF_URING_HOOKS_H
 
@@ -53,68 +57,15 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 	return 0;
 }
 
-INLINE int uring_submitted(__u64 request)
+/* A request's memory is used again: what it was before is over, and told nobody. */
+INLINE bool uring_reused(__u64 request, __u32 kind)
 {
-	struct io_kiocb *req = (struct io_kiocb *)request;
-	__u32 opcode = KREAD(req, opcode), kind;
-
-	tell_last_open((__u64)KREAD(req, ctx));
-	kind = opcode < URING_OPS ? OP_KIND(opcode) : K_NONE;
-	/* The request's memory is used again: what it was before is over, and told nobody. */
-	if ((silent_requests || kind >= K_OPEN) && request_find(request))
-		uring_finish(request, KREAD(req, cqe.res), 0);
-	if (kind != K_NONE)
-		uring_ask(request, kind);
-	return 0;
+	return (silent_requests || kind >= K_OPEN) && request_find(request);
 }
 
-/* A pointer as the number that a global function takes: through the slot, where the verifier loses sight of it. */
-INLINE __u64 as_number(const void *pointer)
+INLINE __u32 uring_kind(__u32 opcode)
 {
-	struct slot *s = slot_get(SLOT_TASK);
-
-	if (!s)
-		return 0;
-	s->argument = (__u64)pointer;
-	barrier();
-	return *(volatile __u64 *)&s->argument;
-}
-
-SEC("tp_btf/io_uring_submit_req")
-int BPF_PROG(on_uring_request, struct io_kiocb *req)
-{
-	if (in_scope())
-		uring_submitted(as_number(req));
-	return 0;
-}
-
-/* Its name until 6.2. */
-SEC("tp_btf/io_uring_submit_sqe")
-int BPF_PROG(on_uring_sqe, struct io_kiocb *req)
-{
-	if (in_scope())
-		uring_submitted(as_number(req));
-	return 0;
-}
-
-INLINE int uring_completed(__u64 request)
-{
-	struct io_kiocb *req = (struct io_kiocb *)request;
-	__u32 opcode = KREAD(req, opcode), kind;
-
-	if (silent_requests)
-		tell_silent((__u64)KREAD(req, ctx));
-	if (opcode >= URING_OPS)
-		return 0;
-	kind = OP_KIND(opcode);
-	if (kind == K_NONE)
-		return 0;
-	/* Not the ring's entry: that is the workload's memory. */
-	if (kind >= K_OPEN)
-		uring_finish(request, KREAD(req, cqe.res), 0);
-	else if (request_in_scope(req))
-		uring_moved(request, KREAD(req, cqe.res), kind);
-	return 0;
+	return opcode < URING_OPS ? OP_KIND(opcode) : K_NONE;
 }
 
 /* A multishot accept has one more connection. Its number was read from the workload's memory: the socket must fit. */
@@ -154,23 +105,155 @@ __noinline int uring_again(__u64 ring, __u64 user_data, __s64 result)
 	return 0;
 }
 
-/* (ring, request, entry) since 6.8, (ring, request, user_data, result, ...) before. */
-SEC("tp_btf/io_uring_complete")
-int on_uring_complete(unsigned long long *ctx)
-{
-	__u64 request = ctx[1];
-	struct io_uring_cqe cqe = {};
+/* ---- the halves ---- */
 
-	if (!target_cgroup && !stray_tasks)
+int on_uring_tell(__u64 *ctx);
+int on_uring_ask(__u64 *ctx);
+
+#define URING_TELL 0
+#define URING_ASK 1
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 2);
+	__uint(key_size, sizeof(__u32));
+	__array(values, int(void *));
+} uring_halves SEC(".maps") = {
+	.values = {
+		[URING_TELL] = (void *)&on_uring_tell,
+		[URING_ASK] = (void *)&on_uring_ask,
+	},
+};
+
+/* What there is to tell: in the slot's `telling`, its words and its argument. */
+#define TELL_BEFORE 0 /* before the request in `argument` is asked */
+#define TELL_DONE 1   /* the request in `argument` is done */
+#define TELL_AGAIN 2  /* one more connection: the words are ring, user data, result */
+
+SEC("raw_tp")
+int on_uring_ask(__u64 *ctx)
+{
+	__u64 request = ctx[0];
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	__u32 kind = uring_kind(KREAD(req, opcode));
+
+	if (kind != K_NONE)
+		uring_ask(request, kind);
+	return 0;
+}
+
+INLINE int uring_completed(__u64 request)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	__u32 kind = uring_kind(KREAD(req, opcode));
+
+	if (silent_requests)
+		tell_silent((__u64)KREAD(req, ctx));
+	if (kind == K_NONE)
+		return 0;
+	/* Not the ring's entry: that is the workload's memory. */
+	if (kind >= K_OPEN)
+		uring_finish(request, KREAD(req, cqe.res), 0);
+	else if (request_in_scope(req))
+		uring_moved(request, KREAD(req, cqe.res), kind);
+	return 0;
+}
+
+SEC("raw_tp")
+int on_uring_tell(__u64 *ctx)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct io_kiocb *req;
+	__u64 request;
+
+	if (!s)
+		return 0;
+	if (s->telling == TELL_AGAIN) {
+		uring_again(s->words[0], s->words[1], s->words[2]);
+		return 0;
+	}
+	request = s->argument;
+	if (s->telling == TELL_DONE) {
+		uring_completed(request);
+		return 0;
+	}
+	req = (struct io_kiocb *)request;
+	tell_last_open((__u64)KREAD(req, ctx));
+	if (uring_reused(request, uring_kind(KREAD(req, opcode))))
+		uring_finish(request, KREAD(req, cqe.res), 0);
+	bpf_tail_call(ctx, &uring_halves, URING_ASK);
+	return 0;
+}
+
+/* ---- the tracepoints ---- */
+
+INLINE void uring_submitted(__u64 *ctx)
+{
+	__u64 request = ctx[0];
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	__u64 ring = (__u64)KREAD(req, ctx);
+	struct last_open *last = last_open_of(ring);
+	__u32 kind = uring_kind(KREAD(req, opcode));
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return;
+	if ((last && last->ring == ring && last->request) || uring_reused(request, kind)) {
+		s->telling = TELL_BEFORE;
+		s->argument = request;
+		bpf_tail_call(ctx, &uring_halves, URING_TELL);
+	}
+	if (kind != K_NONE)
+		bpf_tail_call(ctx, &uring_halves, URING_ASK);
+}
+
+SEC("raw_tp/io_uring_submit_req")
+int on_uring_request(__u64 *ctx)
+{
+	if (in_scope())
+		uring_submitted(ctx);
+	return 0;
+}
+
+/* Its name until 6.2. */
+SEC("raw_tp/io_uring_submit_sqe")
+int on_uring_sqe(__u64 *ctx)
+{
+	if (in_scope())
+		uring_submitted(ctx);
+	return 0;
+}
+
+/* (ring, request, entry) since 6.8, (ring, request, user_data, result, ...) before. */
+SEC("raw_tp/io_uring_complete")
+int on_uring_complete(__u64 *ctx)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct io_uring_cqe cqe = {};
+	struct io_kiocb *req;
+	__u64 request = ctx[1];
+
+	if (!s || (!target_cgroup && !stray_tasks))
 		return 0;
 	if (request) {
-		uring_completed(request);
-	} else if (cfg_uring_cqe) {
-		bpf_probe_read_kernel(&cqe, sizeof(cqe), (void *)ctx[2]);
-		uring_again(as_number((void *)ctx[0]), cqe.user_data, cqe.res);
+		req = (struct io_kiocb *)request;
+		if (!silent_requests && uring_kind(KREAD(req, opcode)) == K_NONE)
+			return 0;
+		s->telling = TELL_DONE;
+		s->argument = request;
 	} else {
-		uring_again(as_number((void *)ctx[0]), ctx[2], (__s32)ctx[3]);
+		s->telling = TELL_AGAIN;
+		s->words[0] = ctx[0];
+		if (cfg_uring_cqe) {
+			bpf_probe_read_kernel(&cqe, sizeof(cqe), (void *)ctx[2]);
+			s->words[1] = cqe.user_data;
+			s->words[2] = (__s64)cqe.res;
+		} else {
+			s->words[1] = ctx[2];
+			s->words[2] = (__s64)(__s32)ctx[3];
+		}
 	}
+	bpf_tail_call(ctx, &uring_halves, URING_TELL);
 	return 0;
 }
 
