@@ -16,6 +16,7 @@
 
 #include "arguments.h"
 #include "calls.h"
+#include "uring-types.h"
 
 #define CLONE_FILES 0x400
 #define PF_IO_WORKER 0x10
@@ -43,6 +44,9 @@ struct {
 } foreign_tables SEC(".maps");
 
 __u32 foreign_seen = 0;
+
+/* A ring was asked to close a descriptor: from then on its thread and workers, and who is in a call to it, may. */
+__u32 ring_closes = 0;
 
 #define SCAN_FOR_VACATING 0
 #define SCAN_TO_NOTE 1
@@ -128,7 +132,7 @@ INLINE bool call_vacates(const struct scan *w, const struct other_call *c)
 	case NR_close_range:
 		return (__u32)c->a[0] <= w->last && (__u32)c->a[1] >= w->first;
 	case NR_io_uring_enter:
-		return c->ax == -ENOSYS;
+		return ring_closes && c->ax == -ENOSYS;
 	}
 	return connects_file(w, c);
 }
@@ -154,6 +158,28 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 		return in_span(w, c->a[0]) || in_span(w, c->a[1]) || in_span(w, c->a[2]);
 	}
 	return in_span(w, c->a[0]);
+}
+
+/* Is a ring's worker at something that gives a number? */
+INLINE bool worker_concerned(struct task_struct *t)
+{
+	struct io_worker *worker = KREAD((struct task_struct___uring *)t, worker_private);
+	struct io_kiocb *req;
+	__u64 work = 0;
+	__u32 opcode;
+
+	if (worker)
+		bpf_core_read(&work, sizeof(work), &worker->cur_work);
+	if (!work)
+		return false;
+	req = (struct io_kiocb *)(work - bpf_core_field_offset(struct io_kiocb, work));
+	opcode = KREAD(req, opcode);
+	return opcode == URING_OPENAT || opcode == URING_OPENAT2 || opcode == URING_ACCEPT;
+}
+
+INLINE __u64 span_bits(const struct scan *w)
+{
+	return w->first == w->last ? 1ULL << (w->first & 63) : ~0ULL;
 }
 
 INLINE void other_call_read(struct other_call *c, struct task_struct *t, const struct scan *w)
@@ -191,10 +217,14 @@ static long scan_one(__u32 i, void *context)
 	w->at = load8((void *)w->at); /* ->next */
 	if (KREAD(t, pid) == (int)w->self)
 		return 0;
-	/* A ring's worker has no registers to read, and may close as well as any. */
+	/* A ring's worker has no registers to read. */
 	if (KREAD(t, flags) & PF_IO_WORKER) {
+		if (w->mode == SCAN_TO_NOTE && !w->file && worker_concerned(t))
+			note_leave(KREAD(t, pid), span_bits(w));
+		if (w->mode != SCAN_FOR_VACATING || !ring_closes)
+			return 0;
 		w->found = 1;
-		return w->mode == SCAN_FOR_VACATING ? 1 : 0;
+		return 1;
 	}
 	other_call_read(&c, t, w);
 	if (w->mode == SCAN_FOR_VACATING) {
@@ -203,11 +233,8 @@ static long scan_one(__u32 i, void *context)
 		w->found = 1;
 		return 1;
 	}
-	if (call_concerned(w, &c)) {
-		__u64 bits = w->first == w->last ? 1ULL << (w->first & 63) : ~0ULL;
-
-		note_leave(KREAD(t, pid), bits);
-	}
+	if (call_concerned(w, &c))
+		note_leave(KREAD(t, pid), span_bits(w));
 	return 0;
 }
 

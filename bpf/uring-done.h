@@ -67,6 +67,17 @@ static __noinline int files_doubtful(__u64 request)
 	return c.doubt || (c.found && c.node);
 }
 
+/* May another thread have put another file at the number that a request gave? */
+INLINE bool number_doubted(__u32 fd)
+{
+	bool doubted = fd_doubted(fd, 0);
+
+	/* What was noted for a worker concerned the request that is told here. */
+	if (current_task()->flags & PF_IO_WORKER)
+		note_drop();
+	return doubted;
+}
+
 /* The file that a request's result stands for. */
 INLINE struct file *result_file(struct slot *s, __s64 result)
 {
@@ -154,8 +165,7 @@ __noinline int uring_tell_open(__u64 request, __s64 result, __u32 sure)
 		file = result_file(s, result);
 	if (file) {
 		verified = sure || !files_doubtful(request);
-		/* A worker's siblings are in io_uring_enter nearly always, which would be doubt without end. */
-		if (!s->request.slot && !(current_task()->flags & PF_IO_WORKER) && fd_doubted(result, 0))
+		if (!s->request.slot && number_doubted(result))
 			verified = false;
 		item = (struct hd_item *)(o + 1);
 		if (o->h.size > sizeof(*o) && item->kind == HD_I_NAME && item->length < HD_PATH_MAX) {
@@ -459,9 +469,16 @@ __noinline int uring_way(__u64 request, __u32 kind)
 __noinline int uring_tell_accept(__u64 request, __s64 result)
 {
 	struct slot *s = slot_get(SLOT_TASK);
+	struct file *file;
+	bool verified;
 
-	if (s && result >= 0)
-		tell_accept(s, result_file(s, result), !files_doubtful(request));
+	if (!s || result < 0)
+		return 0;
+	file = result_file(s, result);
+	verified = !files_doubtful(request);
+	if (!s->request.slot && number_doubted(result))
+		verified = false;
+	tell_accept(s, file, verified);
 	return 0;
 }
 

@@ -37,6 +37,8 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 
 	if (!s)
 		return 0;
+	if (kind == K_CLOSE && !KREAD(c, file_slot))
+		ring_closes = 1;
 	if (kind <= K_CLOSE && !flag_set(KREAD(req, flags), REQ_CQE_SKIP))
 		return 0;
 	type = OP_TYPE(opcode);
