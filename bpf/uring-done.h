@@ -8,6 +8,11 @@
 
 #include "uring.h"
 
+/* What has happened between a request's end and its telling: uring_finish's `sure`. */
+#define SURE_IF_ALONE 0 /* its batch may say */
+#define SURE 1          /* nothing that could make its descriptor another file */
+#define SURE_NOT 2      /* anything: neither its descriptor nor its file means anything, the caller's words do */
+
 /* ---- may the table of descriptors be believed ---- */
 
 struct completions {
@@ -98,7 +103,8 @@ INLINE void frame_done(struct slot *s)
 {
 	struct hd_header *h = (struct hd_header *)s->frame;
 
-	h->time_ns = bpf_ktime_get_boot_ns();
+	if (!s->request.late)
+		h->time_ns = bpf_ktime_get_boot_ns();
 	h->cpu = bpf_get_smp_processor_id();
 	s->doubt = 0;
 }
@@ -161,7 +167,7 @@ __noinline int uring_tell_open(__u64 request, __s64 result, __u32 sure)
 	frame_done(s);
 	o->result = result;
 	flags = o->flags;
-	if (result >= 0)
+	if (result >= 0 && sure != SURE_NOT)
 		file = result_file(s, result);
 	if (file) {
 		verified = sure || !files_doubtful(request);
@@ -271,26 +277,6 @@ __noinline int uring_tell_meta(__u64 request, __s64 result, __u32 by_file)
 }
 
 /* ---- sockets ---- */
-
-INLINE struct socket *file_socket(struct file *file)
-{
-	struct inode *inode;
-
-	if (!file)
-		return NULL;
-	inode = KREAD(file, f_inode);
-	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return KREAD(file, private_data);
-}
-
-INLINE void net_fill(struct hd_net *n, struct socket *sock, struct sock *sk)
-{
-	n->socket = KREAD(sk, __sk_common.skc_cookie.counter);
-	n->family = KREAD(sk, __sk_common.skc_family);
-	n->socket_type = KREAD(sock, type);
-	n->protocol = KREAD(sk, sk_protocol);
-}
 
 /* A connect that failed, or whose outcome is open: apart from the others, for the stack is short below a sweep. */
 __noinline int uring_tell_refused(__u64 request, __s64 result)
@@ -466,19 +452,40 @@ __noinline int uring_way(__u64 request, __u32 kind)
 	return ((struct hd_net *)s->frame)->flags & HD_NET_FASTOPEN ? WAY_STREAM : WAY_NONE;
 }
 
-__noinline int uring_tell_accept(__u64 request, __s64 result)
+__noinline int uring_tell_accept(__u64 request, __s64 result, __u32 sure)
 {
 	struct slot *s = slot_get(SLOT_TASK);
+
 	struct file *file;
 	bool verified;
 
 	if (!s || result < 0)
 		return 0;
 	file = result_file(s, result);
-	verified = !files_doubtful(request);
+	verified = sure != SURE_NOT && !files_doubtful(request);
 	if (!s->request.slot && number_doubted(result))
 		verified = false;
 	tell_accept(s, file, verified);
+	return 0;
+}
+
+/* By the caller's words. A datagram that was let out is told from its packet. */
+__noinline int uring_tell_words(__s64 result)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct hd_net *n;
+
+	if (!s)
+		return 0;
+	frame_done(s);
+	n = (struct hd_net *)s->frame;
+	if (n->flags & HD_NET_DATAGRAM && result >= 0) {
+		if (n->family == AF_INET || n->family == AF_INET6)
+			return 0;
+		result = 0;
+	}
+	n->result = result;
+	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
 
@@ -544,21 +551,6 @@ INLINE void request_who(struct slot *s, struct io_kiocb *req)
 		h->uid = KREAD(cred, euid.val);
 		h->gid = KREAD(cred, egid.val);
 	}
-}
-
-/* A ring knows files, not descriptors: the number is made of the file's address. */
-INLINE __u32 ring_descriptor(__u64 file)
-{
-	return 0x80000000u | (__u32)(file >> 8);
-}
-
-/*
- * No close ends what a ring has counted, so the file's address may be another file's by the time it is told, named
- * anew by an open: the id says which inode it was, and is no open's (those are even).
- */
-INLINE __u64 ring_file_id(__u64 file, __u64 inode)
-{
-	return (file ^ inode * 0x9e3779b97f4a7c15ULL) | 1;
 }
 
 /* Somebody else is at the entry at this very moment: one operation as a frame of its own. */
@@ -680,17 +672,37 @@ __noinline int uring_moved(__u64 request, __s64 result, __u32 kind)
 
 /* ---- a kept request is done ---- */
 
-/* A silent read or write: counted for the file that its descriptor stood for. */
-INLINE void silent_moved(struct slot *s, __s64 result, __u32 kind)
+/* One that is told late, by what its descriptor stood for when it was asked. */
+INLINE void late_moved(struct slot *s, __s64 result, __u32 side)
 {
-	struct file *file = (struct file *)s->request.file, *in = (struct file *)s->request.address;
+	struct request_object *k = &s->request.object[side & 1];
+	struct hd_fold *o;
 
-	if (result < 0)
+	if (result < 0 || !k->id)
 		return;
-	if (kind == K_SPLICE && in)
-		uring_count(0, (__u64)in, 0, result);
-	if (file && (__u64)KREAD(file, f_inode) == s->request.inode)
-		uring_count(0, (__u64)file, kind != K_READ, result);
+	o = (struct hd_fold *)frame_of(s, &s->who, side ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
+	o->h.time_ns = s->who.time_ns;
+	o->file_id = k->id;
+	o->inode = k->inode;
+	o->bytes = result;
+	o->operations = 1;
+	o->first_ns = o->last_ns = o->h.time_ns;
+	o->dev = k->dev;
+	o->flags = 0;
+	o->mode = k->mode;
+	o->fd = ring_descriptor(k->id);
+	frame_submit(s, HD_LANE_BULK);
+}
+
+__noinline int uring_late_moved(__s64 result)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return 0;
+	late_moved(s, result, 0);
+	late_moved(s, result, 1);
+	return 0;
 }
 
 INLINE int finish_connect(struct slot *s, __u64 request, __s64 result, __u32 kind)
@@ -708,7 +720,6 @@ INLINE int finish_connect(struct slot *s, __u64 request, __s64 result, __u32 kin
 	return 0;
 }
 
-/* sure: nothing has happened in between that could make its descriptor another file. */
 INLINE int request_finish(__u64 request, __s64 result, __u32 sure)
 {
 	struct slot *s = slot_get(SLOT_TASK);
@@ -718,19 +729,24 @@ INLINE int request_finish(__u64 request, __s64 result, __u32 sure)
 		return 0;
 	__builtin_memcpy(&s->who, s->frame, sizeof(s->who));
 	opcode = s->request.opcode;
+	/* The kernel's own threads tell what a ring did for a process that may be no more. */
+	s->request.late = sure == SURE_NOT || current_task()->flags & PF_KTHREAD;
 	kind = OP_KIND(opcode);
 	if (kind == K_OPEN)
 		return uring_tell_open(request, result, sure);
 	if (kind == K_NAMES || kind == K_FILE)
 		return uring_tell_meta(request, result, kind == K_FILE);
+	if (kind == K_ACCEPT)
+		return uring_tell_accept(request, result, sure);
+	if (kind > K_SOCKET && sure == SURE_NOT)
+		return uring_tell_words(result);
 	if (kind == K_CONNECT || kind == K_SEND)
 		return finish_connect(s, request, result, kind);
-	if (kind == K_ACCEPT)
-		return uring_tell_accept(request, result);
 	if (kind >= K_SOCKET)
 		return uring_tell_socket(request, result, kind);
-	silent_moved(s, result, kind);
-	return 0;
+	if (sure == SURE_NOT)
+		return uring_late_moved(result);
+	return uring_moved(request, result, kind);
 }
 
 __noinline int uring_finish(__u64 request, __s64 result, __u32 sure)
@@ -749,8 +765,8 @@ static long silent_one(__u32 i, void *context)
 	request = node_request(c->node);
 	r = (struct io_kiocb *)request;
 	c->node = node_next(c->node);
-	if (flag_set(KREAD(r, flags), REQ_CQE_SKIP) || c->doubt)
-		request_finish(request, KREAD(r, cqe.res), 0);
+	if (flag_set(KREAD(r, flags), REQ_CQE_SKIP))
+		request_finish(request, KREAD(r, cqe.res), SURE_IF_ALONE);
 	return 0;
 }
 
@@ -762,30 +778,6 @@ INLINE void tell_silent(__u64 ring)
 
 	bpf_core_read(&c.node, sizeof(c.node), &r->submit_state.compl_reqs.first);
 	bpf_loop(1024, silent_one, &c, 0);
-}
-
-static long sweep_ring(struct bpf_map *map, __u64 *ring, __u32 *tgid, __u32 *only)
-{
-	struct io_ring_ctx *r = (struct io_ring_ctx *)*ring;
-	struct completions c = { .doubt = 1 };
-
-	if (*only && *tgid != *only)
-		return 0;
-	bpf_core_read(&c.node, sizeof(c.node), &r->submit_state.free_list.next);
-	bpf_loop(4096, silent_one, &c, 0);
-	if (!bpf_core_field_exists(r->locked_free_list))
-		return 0;
-	bpf_core_read(&c.node, sizeof(c.node), &r->locked_free_list.first);
-	bpf_loop(4096, silent_one, &c, 0);
-	return 0;
-}
-
-/* Finished requests that nobody was told of lie in their rings' lists of free ones. tgid 0: everyone's. */
-INLINE int uring_sweep(__u32 tgid)
-{
-	if (silent_requests)
-		bpf_for_each_map_elem(&silent_rings, sweep_ring, &tgid, 0);
-	return 0;
 }
 
 #endif

@@ -7,7 +7,7 @@
 #ifndef HEDDLE_BPF_URING_HOOKS_H
 #define HEDDLE_BPF_URING_HOOKS_H
 
-#include "uring-done.h"
+#include "uring-late.h"
 
 /* An open is told at the ring's next request, before that can change what its descriptor stands for. */
 INLINE void tell_last_open(__u64 ring)
@@ -24,7 +24,7 @@ INLINE void tell_last_open(__u64 ring)
 	req = (struct io_kiocb *)request;
 	if (KREAD(r, submit_state.compl_reqs.first) &&
 	    node_request((__u64)KREAD(r, submit_state.compl_reqs.last)) == request)
-		uring_finish(request, KREAD(req, cqe.res), 1);
+		uring_finish(request, KREAD(req, cqe.res), SURE);
 }
 
 /* Begins what is to be kept. Apart from what comes before it, for the stack. */
@@ -39,17 +39,20 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 		return 0;
 	if (kind == K_CLOSE && !KREAD(c, file_slot))
 		ring_closes = 1;
-	if (kind <= K_CLOSE && !flag_set(KREAD(req, flags), REQ_CQE_SKIP))
+	if (kind <= K_SPLICE && !flag_set(KREAD(req, flags), REQ_CQE_SKIP) && !ring_crowded((__u64)KREAD(req, ctx)))
 		return 0;
 	type = OP_TYPE(opcode);
 	if (kind == K_CLOSE) {
+		if (!flag_set(KREAD(req, flags), REQ_CQE_SKIP))
+			return 0;
 		if (!KREAD(c, file_slot))
 			fold_close(s, KREAD(c, fd));
 		return 0;
 	}
-	if (kind <= K_SPLICE)
-		ask_silent(s, req, type);
-	else if (kind == K_OPEN || kind == K_NAMES)
+	if (kind <= K_SPLICE) {
+		uring_ask_silent(request, kind);
+		request_begin(s, req, type, sizeof(struct hd_header));
+	} else if (kind == K_OPEN || kind == K_NAMES)
 		uring_ask_names(request);
 	else if (kind == K_FILE)
 		ask_file(s, req);
@@ -60,9 +63,9 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 }
 
 /* A request's memory is used again: what it was before is over, and told nobody. */
-INLINE bool uring_reused(__u64 request, __u32 kind)
+INLINE bool uring_reused(__u64 request)
 {
-	return (silent_requests || kind >= K_OPEN) && request_find(request);
+	return requests.kept && request_find(request);
 }
 
 INLINE __u32 uring_kind(__u32 opcode)
@@ -149,14 +152,16 @@ INLINE int uring_completed(__u64 request)
 	struct io_kiocb *req = (struct io_kiocb *)request;
 	__u32 kind = uring_kind(KREAD(req, opcode));
 
-	if (silent_requests)
+	if (requests.silent)
 		tell_silent((__u64)KREAD(req, ctx));
 	if (kind == K_NONE)
 		return 0;
 	/* Not the ring's entry: that is the workload's memory. */
 	if (kind >= K_OPEN)
-		uring_finish(request, KREAD(req, cqe.res), 0);
-	else if (request_in_scope(req))
+		return uring_finish(request, KREAD(req, cqe.res), SURE_IF_ALONE);
+	if (requests.silent)
+		request_drop(request);
+	if (request_in_scope(req))
 		uring_moved(request, KREAD(req, cqe.res), kind);
 	return 0;
 }
@@ -181,8 +186,8 @@ int on_uring_tell(__u64 *ctx)
 	}
 	req = (struct io_kiocb *)request;
 	tell_last_open((__u64)KREAD(req, ctx));
-	if (uring_reused(request, uring_kind(KREAD(req, opcode))))
-		uring_finish(request, KREAD(req, cqe.res), 0);
+	if (uring_reused(request))
+		uring_finish(request, KREAD(req, cqe.res), SURE_NOT);
 	bpf_tail_call(ctx, &uring_halves, URING_ASK);
 	return 0;
 }
@@ -193,14 +198,15 @@ INLINE void uring_submitted(__u64 *ctx)
 {
 	__u64 request = ctx[0];
 	struct io_kiocb *req = (struct io_kiocb *)request;
-	__u64 ring = (__u64)KREAD(req, ctx);
+	/* As a number, whatever the compiler makes of the index. */
+	__u64 ring = load8((void *)request + bpf_core_field_offset(req->ctx));
 	struct last_open *last = last_open_of(ring);
 	__u32 kind = uring_kind(KREAD(req, opcode));
 	struct slot *s = slot_get(SLOT_TASK);
 
 	if (!s)
 		return;
-	if ((last && last->ring == ring && last->request) || uring_reused(request, kind)) {
+	if ((last && last->ring == ring && last->request) || uring_reused(request)) {
 		s->telling = TELL_BEFORE;
 		s->argument = request;
 		bpf_tail_call(ctx, &uring_halves, URING_TELL);
@@ -239,7 +245,7 @@ int on_uring_complete(__u64 *ctx)
 		return 0;
 	if (request) {
 		req = (struct io_kiocb *)request;
-		if (!silent_requests && uring_kind(KREAD(req, opcode)) == K_NONE)
+		if (!requests.silent && uring_kind(KREAD(req, opcode)) == K_NONE)
 			return 0;
 		s->telling = TELL_DONE;
 		s->argument = request;
@@ -259,11 +265,21 @@ int on_uring_complete(__u64 *ctx)
 	return 0;
 }
 
-/* A call that submitted is over: what succeeded in it without a word lies in the ring's list of free requests. */
+/*
+ * A call that submitted is over: what succeeded in it without a word lies in its rings' lists of free requests. Or it
+ * made a ring, or is the sensor's own, which only wants to have told what is late.
+ */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_uring_exit, struct pt_regs *regs, long ret)
 {
-	uring_sweep(current_task()->tgid);
+	__u32 tgid = current_task()->tgid;
+
+	if (requests.kept && (__u32)regs->orig_ax == NR_io_uring_setup && ret >= 0)
+		late_new_ring(ret);
+	if (requests.silent)
+		bpf_for_each_map_elem(&silent_rings, late_ring, &tgid, 0);
+	if (requests.late)
+		bpf_for_each_map_elem(&late_requests, late_tell, NULL, 0);
 	return 0;
 }
 

@@ -58,9 +58,20 @@ struct io_submit_state {
 	struct io_wq_work_list compl_reqs;
 };
 
+struct io_uring {
+	__u32 head;
+};
+
+struct io_rings {
+	struct io_uring cq;
+};
+
 struct io_ring_ctx {
 	struct io_file_table file_table;
 	struct io_submit_state submit_state;
+	struct io_rings *rings;
+	unsigned int cached_sq_head, cached_cq_tail, cq_entries, sq_entries;
+	unsigned long check_cq; /* the lowest bit: completions wait for room */
 	unsigned int nr_user_files;              /* until 6.12 */
 	struct io_wq_work_list locked_free_list; /* no longer */
 };

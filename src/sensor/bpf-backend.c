@@ -13,12 +13,14 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "bpf/heddle-plain.skel.h"
-#include "bpf/heddle.skel.h"
 #include "sensor/backend.h"
 #include "sensor/bpf-probe.h"
+#include "sensor/late.h"
 #include "sensor/ring.h"
 #include "sensor/system.h"
+/* After the types of what they declare. */
+#include "bpf/heddle-plain.skel.h"
+#include "bpf/heddle.skel.h"
 
 /* Sized for 50 ms of 10,000 fork+exec and of 100,000 opens a second, with room; both are resident when full. */
 #define CRITICAL_BYTES_DEFAULT (2u << 20)
@@ -38,6 +40,7 @@ struct bpf_backend {
 	size_t hooks_n;
 	void *slot; /* one slot of the kernel side's, for reading its counters */
 	unsigned idle_ms;
+	struct late late;
 };
 
 /* ---- hooks ---- */
@@ -182,6 +185,7 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, cons
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
 	ro->cfg_uring_creds_bit = k->creds_bit;
 	ro->cfg_uring_refcount_bit = k->refcount_bit;
+	ro->cfg_uring_cleanup_bit = k->cleanup_bit;
 	ro->cfg_uring_cqe = k->uring_complete <= 4;
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
 	sensor_x32_numbers((uint16_t *)ro->cfg_x32_number);
@@ -428,6 +432,7 @@ static void backend_snapshot(void *self)
 {
 	struct bpf_backend *b = self;
 
+	late_look(&b->late);
 	/* Bulk first: whatever a bulk frame depends on (a fork, an exec) was in the critical lane before it. */
 	ring_snapshot(&b->rings[HD_LANE_BULK]);
 	ring_snapshot(&b->rings[HD_LANE_CRITICAL]);
@@ -516,13 +521,7 @@ static unsigned backend_fill(void *self, enum hd_lane lane)
 
 static int backend_flush(void *self, bool all)
 {
-	struct bpf_backend *b = self;
-	struct {
-		__u32 all;
-	} args = { all };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &args, .ctx_size_in = sizeof(args));
-
-	return bpf_prog_test_run_opts(bpf_program__fd(b->skeleton->progs.flush), &options) ? -errno : 0;
+	return late_flush(&((struct bpf_backend *)self)->late, all);
 }
 
 static int backend_ledger(void *self, struct ledger *ret)
@@ -530,7 +529,7 @@ static int backend_ledger(void *self, struct ledger *ret)
 	struct bpf_backend *b = self;
 	int fd = bpf_map__fd(b->skeleton->maps.slots);
 
-	*ret = (struct ledger){ 0 };
+	*ret = (struct ledger){ .untold = b->late.requests->untold };
 	for (__u32 i = 0; i < b->slots; i++) {
 		const struct hd_counter *c = b->slot;
 
@@ -640,6 +639,8 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, c
 	b->slot = malloc(bpf_map__value_size(b->skeleton->maps.slots));
 	if (!b->slot)
 		return err_set(err, ENOMEM, "out of memory");
+	b->late = (struct late){ .flush_fd = bpf_program__fd(b->skeleton->progs.flush),
+				 .requests = &b->skeleton->bss->requests };
 	r = map_lanes(b, err);
 	return r < 0 ? r : attach_all(b, err);
 }

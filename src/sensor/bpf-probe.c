@@ -131,6 +131,8 @@ static void note_enumerators(struct bpf_kernel *k, struct btf *btf, const struct
 			k->creds_bit = (uint8_t)e[i].val;
 		else if (!strcmp(name, "REQ_F_REFCOUNT_BIT"))
 			k->refcount_bit = (uint8_t)e[i].val;
+		else if (!strcmp(name, "REQ_F_NEED_CLEANUP_BIT"))
+			k->cleanup_bit = (uint8_t)e[i].val;
 	}
 }
 
@@ -156,7 +158,7 @@ void bpf_probe(struct sensor_probe *p, struct bpf_kernel *k)
 	struct btf *btf;
 
 	*p = (struct sensor_probe){ 0 };
-	*k = (struct bpf_kernel){ .creds_bit = BPF_NO_BIT, .refcount_bit = BPF_NO_BIT };
+	*k = (struct bpf_kernel){ .creds_bit = BPF_NO_BIT, .refcount_bit = BPF_NO_BIT, .cleanup_bit = BPF_NO_BIT };
 	libbpf_set_print(quiet);
 	system_describe(p);
 	(void)probe_bpf(p);

@@ -13,7 +13,7 @@ struct bpf_kernel {
 	bool setattr_idmap;         /* the hook on inode_setattr takes an idmap */
 	/* How many parameters these tracepoints have, their own context included; 0: there is none of the name. */
 	unsigned uring_submit_req, uring_submit_sqe, uring_complete;
-	uint8_t creds_bit, refcount_bit; /* of a request's flags, or BPF_NO_BIT */
+	uint8_t creds_bit, refcount_bit, cleanup_bit; /* of a request's flags, or BPF_NO_BIT */
 };
 
 /* As sensor_probe, and what loading needs to know. */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sensor/late.h"
+
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+/* Soon, while there are silent ones: the memory that tells of them goes a while after their ring. */
+#define LOOK_EACH_NS (4 * UINT64_C(1000000))
+
+static int run(const struct late *l, uint32_t what)
+{
+	union bpf_attr attr = { .test = { .prog_fd = (uint32_t)l->flush_fd,
+					  .ctx_in = (uint64_t)(uintptr_t)&what,
+					  .ctx_size_in = sizeof(what) } };
+
+	return syscall(SYS_bpf, BPF_PROG_RUN, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+/* What is found is told when such a call returns, whatever it returns. */
+static int look(const struct late *l)
+{
+	int r = run(l, HD_FLUSH_LATE);
+
+	if (__atomic_load_n(&l->requests->late, __ATOMIC_RELAXED))
+		(void)syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
+	return r;
+}
+
+int late_flush(struct late *l, bool all)
+{
+	bool kept = __atomic_load_n(&l->requests->kept, __ATOMIC_RELAXED) != 0;
+	int r = 0;
+
+	/* At the end nobody comes by for the second look. */
+	for (int i = 0; kept && r >= 0 && i < 1 + all; i++)
+		r = look(l);
+	if (r >= 0)
+		r = run(l, all ? HD_FLUSH_ALL : HD_FLUSH);
+	return r >= 0 && kept && all ? run(l, HD_FLUSH_LOSE) : r;
+}
+
+void late_look(struct late *l)
+{
+	uint64_t now;
+
+	if (!__atomic_load_n(&l->requests->silent, __ATOMIC_RELAXED))
+		return;
+	now = clock_boottime_ns();
+	if (now < l->due_ns)
+		return;
+	l->due_ns = now + LOOK_EACH_NS;
+	/* The flush, each second, says what there is to be said of failures. */
+	(void)look(l);
+}
