@@ -2,8 +2,8 @@
 /*
  * io_uring, what no completion tells: requests that succeeded in silence, whose completion found no room, or whose ring
  * ended. A request's result takes the place of its descriptor in the kernel's own memory, so what is kept can be held
- * against that at any time: when its process ends, and each second. What is found is noted here and told when a call to
- * io_uring_enter returns, the workload's or the sensor's own (backend_flush).
+ * against that at any time: when its process ends, and every so often. What is found is noted here and told when a call
+ * to io_uring_enter returns, the workload's or the sensor's own (src/sensor/late.c).
  */
 #ifndef HEDDLE_BPF_URING_LATE_H
 #define HEDDLE_BPF_URING_LATE_H
@@ -22,7 +22,6 @@ struct {
 	__type(key, __u64);
 	__type(value, struct late);
 } late_requests SEC(".maps");
-
 
 INLINE void late_note(__u64 request, const struct short_request *k, __s64 result)
 {
@@ -75,13 +74,15 @@ static long late_look(struct bpf_map *map, __u64 *key, struct short_request *k, 
 		return 0;
 	state = late_state(request, &k->r);
 	/* The mark may go a moment before the result is there: at the second look it is. */
-	if (state == LATE_DONE && (k->r.seen || w->mode != LATE_LOOK))
-		late_note(request, k, KREAD(req, cqe.res));
-	else if (state == LATE_DONE)
+	if (state == LATE_DONE && w->mode == LATE_LOOK && !k->r.seen)
 		k->r.seen = 1;
-	if (w->mode != LATE_LOSE || !w->s || bpf_map_lookup_elem(&late_requests, &request))
+	else if (state == LATE_DONE && (w->mode != LATE_LOSE || w->ring))
+		late_note(request, k, KREAD(req, cqe.res));
+	if (w->mode != LATE_LOSE || !w->s)
 		return 0;
-	if (!w->ring && (state == LATE_OPEN || (state == LATE_UNKNOWN && !k->r.silent)))
+	/* Of a ring that is gone what is noted will be told. At the end nothing will. */
+	if (w->ring ? bpf_map_lookup_elem(&late_requests, &request) != NULL :
+		      state == LATE_OPEN || (state == LATE_UNKNOWN && !k->r.silent))
 		return 0;
 	type = OP_TYPE(k->r.opcode);
 	count_made(w->s, type, 1);

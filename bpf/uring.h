@@ -173,6 +173,7 @@ INLINE void request_keep(struct slot *s, __u64 request, __u32 type)
 	if (e) {
 		count_made(s, type, 1);
 		s->counters[type & (COUNTERS - 1)].lost++;
+		__sync_fetch_and_add(&requests.untold, 1);
 		return;
 	}
 	__sync_fetch_and_add(&requests.kept, 1);
