@@ -163,7 +163,7 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 /* Is a ring's worker at something that gives a number? */
 INLINE bool worker_concerned(struct task_struct *t)
 {
-	struct io_worker *worker = KREAD((struct task_struct___uring *)t, worker_private);
+	struct io_worker *worker = KREAD(t, worker_private);
 	struct io_kiocb *req;
 	__u64 work = 0;
 	__u32 opcode;

@@ -84,7 +84,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	class = call_class[masked(number, NR_NONE)];
 	if (class == CLASS_NONE)
 		return 0;
-	if (!in_scope() && !(class == CLASS_URING && requests.late && current_task()->tgid == (int)cfg_self_tgid))
+	if (!in_scope())
 		return 0;
 	/* A call that will be made again is none yet, but what a hook noted of it must go. */
 	if (call_restarts(ret) && class != CLASS_OPEN && class != CLASS_METADATA && class != CLASS_CONNECT)

@@ -25,6 +25,7 @@ typedef _Bool bool;
 
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
+#define BPF_EXIST 2
 #define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_PROG_ARRAY 3
@@ -286,6 +287,8 @@ struct thread_info {
 	__u32 status;
 };
 
+struct io_uring_task;
+
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
@@ -308,6 +311,8 @@ struct task_struct {
 	unsigned long atomic_flags;
 	unsigned int personality;
 	struct css_set *cgroups;
+	void *worker_private;
+	struct io_uring_task *io_uring;
 };
 
 struct mm_struct {

@@ -84,11 +84,11 @@ static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmoun
 /* In a worker of io_uring the object waits with the request, since another task may tell it. */
 INLINE void seen_keep(struct seen *seen)
 {
-	struct task_struct___uring *t = (void *)current_task();
+	struct task_struct *t = current_task();
 	struct io_worker *worker;
 	__u64 work = 0;
 
-	if (!(current_task()->flags & PF_IO_WORKER))
+	if (!(t->flags & PF_IO_WORKER))
 		return;
 	worker = KREAD(t, worker_private);
 	if (worker)

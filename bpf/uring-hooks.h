@@ -134,6 +134,7 @@ struct {
 #define TELL_BEFORE 0 /* before the request in `argument` is asked */
 #define TELL_DONE 1   /* the request in `argument` is done */
 #define TELL_AGAIN 2  /* one more connection: the words are ring, user data, result */
+#define TELL_LATE 3   /* all that is noted in late_requests */
 
 SEC("raw_tp")
 int on_uring_ask(__u64 *ctx)
@@ -179,6 +180,10 @@ int on_uring_tell(__u64 *ctx)
 		uring_again(s->words[0], s->words[1], s->words[2]);
 		return 0;
 	}
+	if (s->telling == TELL_LATE) {
+		bpf_for_each_map_elem(&late_requests, late_tell, NULL, 0);
+		return 0;
+	}
 	request = s->argument;
 	if (s->telling == TELL_DONE) {
 		uring_completed(request);
@@ -186,8 +191,8 @@ int on_uring_tell(__u64 *ctx)
 	}
 	req = (struct io_kiocb *)request;
 	tell_last_open((__u64)KREAD(req, ctx));
-	if (uring_reused(request))
-		uring_finish(request, KREAD(req, cqe.res), SURE_NOT);
+	if (requests.kept)
+		late_reused(request);
 	bpf_tail_call(ctx, &uring_halves, URING_ASK);
 	return 0;
 }
@@ -265,9 +270,22 @@ int on_uring_complete(__u64 *ctx)
 	return 0;
 }
 
+/* Hangs on nothing: the sensor runs it, with preemption off as the tracepoints' programs have it. */
+SEC("raw_tp")
+int on_uring_late(__u64 *ctx)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return 0;
+	s->telling = TELL_LATE;
+	bpf_tail_call(ctx, &uring_halves, URING_TELL);
+	return 0;
+}
+
 /*
- * A call that submitted is over: what succeeded in it without a word lies in its rings' lists of free requests. Or it
- * made a ring, or is the sensor's own, which only wants to have told what is late.
+ * A call that submitted is over: what succeeded in it without a word lies in its rings' lists of free requests, and is
+ * noted. Or it made a ring.
  */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_uring_exit, struct pt_regs *regs, long ret)
@@ -278,8 +296,6 @@ int BPF_PROG(on_uring_exit, struct pt_regs *regs, long ret)
 		late_new_ring(ret);
 	if (requests.silent)
 		bpf_for_each_map_elem(&silent_rings, late_ring, &tgid, 0);
-	if (requests.late)
-		bpf_for_each_map_elem(&late_requests, late_tell, NULL, 0);
 	return 0;
 }
 

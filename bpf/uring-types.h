@@ -23,11 +23,6 @@ struct io_worker {
 	struct io_wq_work *cur_work;
 };
 
-struct task_struct___uring {
-	void *worker_private;
-	struct io_uring_task *io_uring;
-};
-
 struct io_uring_task {
 	struct task_struct *task;
 	struct file *registered_rings[16];

@@ -481,7 +481,7 @@ struct hd_counter {
 struct hd_requests {
 	__u32 kept;
 	__u32 silent; /* of those: may tell nobody when they are done */
-	__u32 late;   /* found to be done, and told when a call to io_uring_enter returns next */
+	__u32 late;   /* found to be done, and told when the sensor runs `on_uring_late` next */
 	__u32 pad0;
 	__u64 untold; /* counted as lost: no room to keep them, or nobody can say any more whether they were done */
 };

@@ -640,6 +640,7 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, c
 	if (!b->slot)
 		return err_set(err, ENOMEM, "out of memory");
 	b->late = (struct late){ .flush_fd = bpf_program__fd(b->skeleton->progs.flush),
+				 .tell_fd = bpf_program__fd(b->skeleton->progs.on_uring_late),
 				 .requests = &b->skeleton->bss->requests };
 	r = map_lanes(b, err);
 	return r < 0 ? r : attach_all(b, err);

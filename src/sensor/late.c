@@ -11,23 +11,27 @@
 /* Soon, while there are silent ones: the memory that tells of them goes a while after their ring. */
 #define LOOK_EACH_NS (4 * UINT64_C(1000000))
 
-static int run(const struct late *l, uint32_t what)
+static int run(int fd, const void *context, uint32_t bytes)
 {
-	union bpf_attr attr = { .test = { .prog_fd = (uint32_t)l->flush_fd,
-					  .ctx_in = (uint64_t)(uintptr_t)&what,
-					  .ctx_size_in = sizeof(what) } };
+	union bpf_attr attr = { .test = { .prog_fd = (uint32_t)fd,
+					  .ctx_in = (uint64_t)(uintptr_t)context,
+					  .ctx_size_in = bytes } };
 
 	return syscall(SYS_bpf, BPF_PROG_RUN, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
-/* What is found is told when such a call returns, whatever it returns. */
+static int flush(const struct late *l, uint32_t what)
+{
+	return run(l->flush_fd, &what, sizeof(what));
+}
+
 static int look(const struct late *l)
 {
-	int r = run(l, HD_FLUSH_LATE);
+	int r = flush(l, HD_FLUSH_LATE), t = 0;
 
 	if (__atomic_load_n(&l->requests->late, __ATOMIC_RELAXED))
-		(void)syscall(SYS_io_uring_enter, -1, 0, 0, 0, NULL, 0);
-	return r;
+		t = run(l->tell_fd, NULL, 0);
+	return r < 0 ? r : t;
 }
 
 int late_flush(struct late *l, bool all)
@@ -39,15 +43,16 @@ int late_flush(struct late *l, bool all)
 	for (int i = 0; kept && r >= 0 && i < 1 + all; i++)
 		r = look(l);
 	if (r >= 0)
-		r = run(l, all ? HD_FLUSH_ALL : HD_FLUSH);
-	return r >= 0 && kept && all ? run(l, HD_FLUSH_LOSE) : r;
+		r = flush(l, all ? HD_FLUSH_ALL : HD_FLUSH);
+	return r >= 0 && kept && all ? flush(l, HD_FLUSH_LOSE) : r;
 }
 
 void late_look(struct late *l)
 {
 	uint64_t now;
 
-	if (!__atomic_load_n(&l->requests->silent, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&l->requests->silent, __ATOMIC_RELAXED) &&
+	    !__atomic_load_n(&l->requests->late, __ATOMIC_RELAXED))
 		return;
 	now = clock_boottime_ns();
 	if (now < l->due_ns)

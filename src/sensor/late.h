@@ -8,7 +8,7 @@
 #include "wire/event.h"
 
 struct late {
-	int flush_fd;			    /* the program `flush`; borrowed */
+	int flush_fd, tell_fd;		    /* the programs `flush` and `on_uring_late`; borrowed */
 	const struct hd_requests *requests; /* the kernel side's own */
 	uint64_t due_ns;		    /* when to look again */
 };
