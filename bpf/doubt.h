@@ -146,6 +146,9 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 		return false;
 	if (w->file)
 		return connects_file(w, c);
+	/* What is asked of a ring is done in it. */
+	if (c->number == NR_io_uring_enter)
+		return c->ax == -ENOSYS;
 	switch (class) {
 	case CLASS_NONE:
 		return false;
@@ -160,7 +163,7 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 	return in_span(w, c->a[0]);
 }
 
-/* Is a ring's worker at something that gives a number? */
+/* Is a ring's worker at something that gives a number? Of SQPOLL's thread nothing says what it is at. */
 INLINE bool worker_concerned(struct task_struct *t)
 {
 	struct io_worker *worker = KREAD(t, worker_private);
@@ -168,8 +171,9 @@ INLINE bool worker_concerned(struct task_struct *t)
 	__u64 work = 0;
 	__u32 opcode;
 
-	if (worker)
-		bpf_core_read(&work, sizeof(work), &worker->cur_work);
+	if (!worker)
+		return true;
+	bpf_core_read(&work, sizeof(work), &worker->cur_work);
 	if (!work)
 		return false;
 	req = (struct io_kiocb *)(work - bpf_core_field_offset(struct io_kiocb, work));

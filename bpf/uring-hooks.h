@@ -39,6 +39,9 @@ __noinline int uring_ask(__u64 request, __u32 kind)
 		return 0;
 	if (kind == K_CLOSE && !KREAD(c, file_slot))
 		ring_closes = 1;
+	/* What was vacated before it is asked does not concern it, nor anything else that is still to be told. */
+	if ((kind == K_OPEN || kind == K_ACCEPT) && !KREAD(req, ctx, submit_state.compl_reqs.first))
+		note_drop();
 	if (kind <= K_SPLICE && !flag_set(KREAD(req, flags), REQ_CQE_SKIP) && !ring_crowded((__u64)KREAD(req, ctx)))
 		return 0;
 	type = OP_TYPE(opcode);
@@ -292,6 +295,7 @@ int BPF_PROG(on_uring_exit, struct pt_regs *regs, long ret)
 {
 	__u32 tgid = current_task()->tgid;
 
+	note_drop();
 	if (requests.kept && (__u32)regs->orig_ax == NR_io_uring_setup && ret >= 0)
 		late_new_ring(ret);
 	if (requests.silent)
