@@ -672,6 +672,20 @@ __noinline int uring_moved(__u64 request, __s64 result, __u32 kind)
 
 /* ---- a kept request is done ---- */
 
+/*
+ * Is it this request that is kept at its address? One that is still to be told late may have lost its memory to
+ * another ring, and to a process that is none of ours.
+ */
+__noinline int request_own(__u64 request)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	struct short_request *k = (struct short_request *)request_find(request);
+
+	return k && k->r.ring == (__u64)KREAD(req, ctx) && k->r.opcode == KREAD(req, opcode) &&
+	       k->r.user_data == KREAD(req, cqe.user_data) &&
+	       ((struct hd_header *)k->frame)->pid == KREAD(request_owner(req), tgid);
+}
+
 /* One that is told late, by what its descriptor stood for when it was asked. */
 INLINE void late_moved(struct slot *s, __s64 result, __u32 side)
 {
@@ -725,7 +739,7 @@ INLINE int request_finish(__u64 request, __s64 result, __u32 sure)
 	struct slot *s = slot_get(SLOT_TASK);
 	__u32 kind, opcode;
 
-	if (!s || !request_take(s, request))
+	if (!s || (sure != SURE_NOT && !request_own(request)) || !request_take(s, request))
 		return 0;
 	__builtin_memcpy(&s->who, s->frame, sizeof(s->who));
 	opcode = s->request.opcode;

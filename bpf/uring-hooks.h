@@ -163,7 +163,7 @@ INLINE int uring_completed(__u64 request)
 	/* Not the ring's entry: that is the workload's memory. */
 	if (kind >= K_OPEN)
 		return uring_finish(request, KREAD(req, cqe.res), SURE_IF_ALONE);
-	if (requests.silent)
+	if (requests.silent && request_own(request))
 		request_drop(request);
 	if (request_in_scope(req))
 		uring_moved(request, KREAD(req, cqe.res), kind);

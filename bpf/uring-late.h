@@ -144,7 +144,8 @@ static long late_free(__u32 i, void *context)
 	req = (struct io_kiocb *)request;
 	c->node = node_next(c->node);
 	k = (struct short_request *)request_find(request);
-	if (k)
+	/* Not what another ring has left there. */
+	if (k && k->r.ring == (__u64)KREAD(req, ctx))
 		late_note(request, k, KREAD(req, cqe.res));
 	return 0;
 }
