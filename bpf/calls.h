@@ -113,6 +113,7 @@
 #define NR_preadv2 327
 #define NR_pwritev2 328
 #define NR_pkey_mprotect 329
+#define NR_io_uring_setup 425
 #define NR_io_uring_enter 426
 #define NR_open_tree 428
 #define NR_move_mount 429
@@ -152,6 +153,7 @@
 #define CLASS_MAX 18
 
 const volatile __u8 call_class[512] = {
+	[NR_io_uring_setup] = CLASS_URING,
 	[NR_io_uring_enter] = CLASS_URING,
 	[NR_open] = CLASS_OPEN,
 	[NR_creat] = CLASS_OPEN,

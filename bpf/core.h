@@ -26,12 +26,19 @@ INLINE __u64 masked(__u64 x, const __u64 mask)
 }
 
 /* Set before load. */
-const volatile bool cfg_cast = false; /* the kernel has bpf_rdonly_cast (6.2) */
 const volatile __u32 cfg_self_tgid = 0; /* the sensor, which never sees itself */
 const volatile __u64 cfg_wake_critical = 0; /* bytes waiting that make a lane wake its reader */
 const volatile __u64 cfg_wake_bulk = 0;
 const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
 const volatile bool cfg_lsm = false;
+
+/*
+ * 1: for kernels with bpf_rdonly_cast (6.2), 0: for those without. Compiled twice, not chosen by a variable: the kernel
+ * takes out dead code piece by piece, and each piece moves all the code that is behind it.
+ */
+#ifndef HD_CAST
+#define HD_CAST 1
+#endif
 
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 
@@ -43,7 +50,7 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 	({                                                                                                   \
 		__typeof__(p) _p = (p);                                                                      \
 		__typeof__(({ _p->f; })) _v;                                                                 \
-		if (cfg_cast)                                                                                \
+		if (HD_CAST)                                                                                \
 			_v = ((__typeof__(_p))bpf_rdonly_cast(_p, bpf_core_type_id_kernel(__typeof__(*_p))))->f; \
 		else                                                                                         \
 			bpf_core_read(&_v, sizeof(_v), &_p->f);                                              \
@@ -55,19 +62,27 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 #define KREAD_PICK(_1, _2, _3, _4, name, ...) name
 #define KREAD(p, ...) KREAD_PICK(__VA_ARGS__, KREAD4, KREAD3, KREAD2, KREAD1)(p, __VA_ARGS__)
 
-/* Two words of kernel memory by plain loads: any kernel struct of two scalars will do to say so to the verifier. */
-struct timespec64 {
-	__s64 tv_sec;
-	long tv_nsec;
-} __attribute__((preserve_access_index));
+/*
+ * Words of kernel memory by plain loads: any kernel struct that begins with two scalars will do to say so to the
+ * verifier. Each type costs the start nearly a millisecond, so it is one that is needed anyway.
+ */
+INLINE __u64 load8(const void *from)
+{
+	__u64 word = 0;
+
+	if (HD_CAST)
+		return ((struct pt_regs *)bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs)))->r15;
+	bpf_probe_read_kernel(&word, sizeof(word), from);
+	return word;
+}
 
 INLINE void load16(void *to, const void *from)
 {
-	if (cfg_cast) {
-		struct timespec64 *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct timespec64));
+	if (HD_CAST) {
+		struct pt_regs *w = bpf_rdonly_cast(from, bpf_core_type_id_kernel(struct pt_regs));
 
-		((__u64 *)to)[0] = w->tv_sec;
-		((__u64 *)to)[1] = w->tv_nsec;
+		((__u64 *)to)[0] = w->r15;
+		((__u64 *)to)[1] = w->r14;
 	} else {
 		bpf_probe_read_kernel(to, 16, from);
 	}
@@ -148,6 +163,25 @@ struct trail {
 	} step[TRAIL];
 };
 
+/* Where a walk is. In a map, not on the stack, so that the verifier forgets each step and goes through one only. */
+struct walk_place {
+	__u64 at; /* offset of the next byte, beside the destination */
+	__u64 flags; /* HD_P_ */
+	__u64 dentry, mount, mount_root; /* addresses; before walk_begin `mount` is the struct vfsmount's */
+};
+
+/* A look at the other threads of a process (doubt.h). */
+struct scan {
+	__u64 at, head; /* addresses of list_heads */
+	__u64 regs; /* of the saved registers, from the stack's base: the same for all */
+	__u64 file; /* not 0: a socket's that is being connected */
+	__u32 first, last;
+	__u32 mode;
+	__u32 self;
+	__u32 found;
+	__u32 done;
+};
+
 /* A system call's arguments, as x86-64 numbers and orders them. */
 struct call {
 	unsigned long a[6];
@@ -161,15 +195,16 @@ struct call {
 struct slot {
 	struct hd_counter counters[COUNTERS];
 	__u64 sequence[HD_LANE_MAX];
-	__u64 walk_at; /* where path_walk writes next: kept here, not on the stack, so that the verifier forgets it */
+	struct walk_place walk; /* and what to walk: numbers, whatever the verifier thought they were */
 	__u64 kind; /* SLOT_*, of this slot */
-	__u64 walk_mount, walk_dentry; /* what to walk: numbers, whatever the verifier thought they were */
 	__u64 busy; /* see slot_take */
 	__u64 doubt; /* something in the frame may not be what the call acted on: it goes out unverified */
 	__u64 saved_regs; /* an address, to be a number */
 	struct trail trail;
+	struct scan scan;
 	struct call call; /* what call_compat has read */
 	__u64 words[16]; /* a caller's sockaddr, to hash */
+	__u64 telling;   /* TELL_* (uring-hooks.h) */
 	__u64 argument;  /* a pointer on its way to a global function, which takes numbers only */
 	struct hd_header who; /* who asked, for what another task finishes (uring.h) */
 	struct request request; /* right before the frame: both are kept at once */
@@ -228,7 +263,7 @@ INLINE struct task_struct *current_task(void)
 {
 	struct task_struct *t = (struct task_struct *)bpf_get_current_task_btf();
 
-	return cfg_cast ? bpf_rdonly_cast(t, bpf_core_type_id_kernel(struct task_struct)) : t;
+	return HD_CAST ? bpf_rdonly_cast(t, bpf_core_type_id_kernel(struct task_struct)) : t;
 }
 
 /*
@@ -242,7 +277,7 @@ INLINE bool in_cgroup(void)
 
 	if (!target_cgroup || t->tgid == (int)cfg_self_tgid)
 		return false;
-	if (cfg_cast) {
+	if (HD_CAST) {
 		/* In it, or too high up to be below it: plain loads settle nearly every call of every process. */
 		cg = t->cgroups->dfl_cgrp;
 		if ((__u64)cg == target_address)
@@ -267,7 +302,7 @@ INLINE bool in_scope(void)
 
 INLINE __u64 current_cgroup_id(void)
 {
-	return cfg_cast ? current_task()->cgroups->dfl_cgrp->kn->id : bpf_get_current_cgroup_id();
+	return HD_CAST ? current_task()->cgroups->dfl_cgrp->kn->id : bpf_get_current_cgroup_id();
 }
 
 INLINE void current_comm(void *to)
@@ -275,15 +310,24 @@ INLINE void current_comm(void *to)
 	load16(to, (void *)current_task() + bpf_core_field_offset(struct task_struct, comm));
 }
 
-INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
+/*
+ * The header of a frame, with the current task as the one who did it. This, what submits a frame and other things that
+ * nearly every handler does several times are global functions: the kernel verifies those once a program, and not on
+ * every path that comes to them.
+ */
+__noinline int frame_fill(__u32 kind, __u32 type, __u32 size)
 {
-	struct hd_header *h = (struct hd_header *)s->frame;
+	struct slot *s = slot_get(kind);
 	struct task_struct *t = current_task();
 	struct task_struct *leader = t->group_leader;
+	struct hd_header *h;
 	struct pid *p;
 	unsigned int level;
 	int nr = 0;
 
+	if (!s)
+		return 0;
+	h = (struct hd_header *)s->frame;
 	h->type = type;
 	h->size = size;
 	h->time_ns = bpf_ktime_get_boot_ns();
@@ -310,7 +354,13 @@ INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
 		bpf_core_read(&nr, sizeof(nr), &p->numbers[level & 31].nr);
 		h->ns_pid = nr;
 	}
-	return h;
+	return 0;
+}
+
+INLINE struct hd_header *frame_begin(struct slot *s, __u32 type, __u32 size)
+{
+	frame_fill(s->kind, type, size);
+	return (struct hd_header *)s->frame;
 }
 
 /* A task other than the current one: its identity in place of the current's. */
@@ -370,14 +420,19 @@ INLINE bool wakes_now(__u32 type)
  * Puts the slot's frame into its lane; `operations` is what the frame stands for in the ledger. Returns false when
  * the lane was full: the operations are then counted as lost, unless keep says that the caller keeps them.
  */
-INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
+__noinline int frame_send(__u32 kind, __u32 lane, __u64 operations, __u32 keep)
 {
-	struct hd_header *h = (struct hd_header *)s->frame;
-	__u64 type = masked(h->type, COUNTERS - 1), size = h->size;
+	struct slot *s = slot_get(kind);
 	struct slot *cpu = slot_get(SLOT_TASK); /* one count a CPU, whichever slot made the frame */
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 type, size, flags = BPF_RB_NO_WAKEUP;
+	struct hd_header *h;
 	long r;
 
+	if (!s)
+		return false;
+	h = (struct hd_header *)s->frame;
+	type = masked(h->type, COUNTERS - 1);
+	size = h->size;
 	barrier_var(size); /* so that the very register that is tested is the one used, which 6.1 insists on */
 	if (!cpu || size > FRAME_BYTES || size < sizeof(*h))
 		return false;
@@ -414,6 +469,11 @@ INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool ke
 	if (operations > 1)
 		s->counters[type].folded += operations - 1;
 	return true;
+}
+
+INLINE bool frame_submit_n(struct slot *s, __u32 lane, __u64 operations, bool keep)
+{
+	return frame_send(s->kind, lane, operations, keep);
 }
 
 INLINE void frame_submit(struct slot *s, __u32 lane)
@@ -513,245 +573,6 @@ INLINE void item_kernel_string(struct slot *s, __u16 kind, const void *from)
 	if (n <= 0)
 		n = 1;
 	item_close(s, at, (n - 1) & (HD_PATH_MAX - 1), 0);
-}
-
-/* ---- system-call arguments ---- */
-
-/* i386 call number -> x86-64 number and HD_FORM_*, NR_NONE: none; the same of the x32 ABI's 512 to 575. */
-const volatile __u16 cfg_compat_number[512] = {};
-const volatile __u16 cfg_x32_number[64] = {};
-
-#define X32_BIT 0x40000000
-
-INLINE bool call_is_compat(void)
-{
-	return current_task()->thread_info.status & TS_COMPAT;
-}
-
-/* An i386 call by the x86-64 number that it has here, with its form. */
-INLINE __u32 compat_number(__u32 number)
-{
-	return number > 511 ? NR_NONE : cfg_compat_number[masked(number, 511)];
-}
-
-/* A number over 511 in 64-bit mode: only those of the x32 ABI mean anything. */
-INLINE __u32 x32_number(__u32 number)
-{
-	number -= X32_BIT;
-	if (number < 512)
-		return number;
-	return number < 576 ? cfg_x32_number[masked(number, 63)] : NR_NONE;
-}
-
-/* socketcall: the subcall is in a register, its arguments are a list in memory. */
-INLINE void call_socketcall(struct call *c, __u32 *w)
-{
-	const void *list = (void *)c->a[1];
-	__u32 sub = c->a[0];
-
-	c->memory = true;
-	c->number = sub < 32 ? socketcall_number[masked(sub, 31)] : NR_NONE;
-	/* No more than the kernel reads: what lies behind may be no memory at all. */
-	if (c->number == NR_sendto)
-		bpf_probe_read_user(w, 24, list);
-	else if (c->number == NR_listen)
-		bpf_probe_read_user(w, 8, list);
-	else if (c->number == NR_accept4 || c->number == NR_sendmmsg)
-		bpf_probe_read_user(w, 16, list);
-	else
-		bpf_probe_read_user(w, 12, list);
-}
-
-INLINE unsigned long id16(unsigned long id)
-{
-	return (__u16)id == 0xffff ? 0xffffffff : (__u16)id;
-}
-
-/* What i386 passes otherwise than x86-64 does, put as x86-64 has it. */
-INLINE int call_reform(struct call *c)
-{
-	__u32 w[6] = {};
-
-	switch (c->form) {
-	case HD_FORM_IDS16:
-		c->a[0] = id16(c->a[0]);
-		c->a[1] = id16(c->a[1]);
-		c->a[2] = id16(c->a[2]);
-		return 0;
-	case HD_FORM_OWNER16:
-		c->a[1] = id16(c->a[1]);
-		c->a[2] = id16(c->a[2]);
-		return 0;
-	case HD_FORM_SIZE64:
-		c->a[1] |= c->a[2] << 32;
-		return 0;
-	case HD_FORM_FALLOCATE:
-		c->a[2] |= c->a[3] << 32;
-		c->a[3] = c->a[4] | c->a[5] << 32;
-		return 0;
-	case HD_FORM_NO_FLAGS:
-		c->a[1] = 0;
-		return 0;
-	case HD_FORM_IPC:
-		/* (SHMAT, id, flags, where the address goes, address); the call's version is in the upper half. */
-		if ((__u16)c->a[0] != IPC_SHMAT) {
-			c->number = NR_NONE;
-			return 0;
-		}
-		c->a[0] = c->a[1];
-		c->a[1] = c->a[4];
-		if (c->result == 0) {
-			bpf_probe_read_user(w, 4, (void *)c->a[3]);
-			c->result = w[0];
-			c->memory = true;
-		}
-		return 0;
-	case HD_FORM_OLD_MMAP:
-		c->memory = true;
-		bpf_probe_read_user(w, 24, (void *)c->a[0]);
-		break;
-	case HD_FORM_SOCKETCALL:
-		call_socketcall(c, w);
-		break;
-	default:
-		return 0;
-	}
-	c->a[0] = w[0];
-	c->a[1] = w[1];
-	c->a[2] = w[2];
-	c->a[3] = w[3];
-	c->a[4] = w[4];
-	c->a[5] = w[5];
-	return 0;
-}
-
-/*
- * The current call of a 32-bit program, into the slot's `call`. Global, so that the verifier goes through the forms
- * once and not on every path of each handler.
- */
-__noinline int call_compat(long result)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current_trusted());
-	struct slot *s = slot_get(SLOT_TASK);
-	unsigned long ax, v[6];
-	__u32 number;
-	struct call *c;
-
-	if (!s)
-		return 0;
-	c = &s->call;
-	bpf_core_read(&ax, sizeof(ax), &regs->orig_ax);
-	bpf_core_read(&v[0], sizeof(v[0]), &regs->bx);
-	bpf_core_read(&v[1], sizeof(v[1]), &regs->cx);
-	bpf_core_read(&v[2], sizeof(v[2]), &regs->dx);
-	bpf_core_read(&v[3], sizeof(v[3]), &regs->si);
-	bpf_core_read(&v[4], sizeof(v[4]), &regs->di);
-	bpf_core_read(&v[5], sizeof(v[5]), &regs->bp);
-	number = compat_number(ax);
-	c->result = result;
-	c->memory = false;
-	c->via = HD_VIA_COMPAT;
-	c->form = number >> HD_FORM_SHIFT;
-	c->number = number & NR_NONE;
-	c->a[0] = (__u32)v[0];
-	c->a[1] = (__u32)v[1];
-	c->a[2] = (__u32)v[2];
-	c->a[3] = (__u32)v[3];
-	c->a[4] = (__u32)v[4];
-	c->a[5] = (__u32)v[5];
-	if (c->form)
-		call_reform(c);
-	return 0;
-}
-
-/*
- * What the call that has returned was. By way of the slot whichever way it came in: the verifier forgets what it knew
- * of what is read from there, and so does not go through the rest of the handler once for each way.
- */
-INLINE void call_read(struct call *c, struct pt_regs *regs, long result)
-{
-	struct slot *s = slot_get(SLOT_TASK);
-	volatile struct call *from;
-	__u32 number;
-
-	if (!s) {
-		__builtin_memset(c, 0, sizeof(*c));
-		c->number = NR_NONE;
-		return;
-	}
-	from = &s->call;
-	if (call_is_compat()) {
-		call_compat(result);
-	} else {
-		number = regs->orig_ax;
-		from->via = HD_VIA_SYSCALL;
-		if (number > 511) {
-			number = x32_number(number);
-			from->via = HD_VIA_COMPAT;
-		}
-		from->number = number;
-		from->result = result;
-		from->form = 0;
-		from->memory = false;
-		from->a[0] = regs->di;
-		from->a[1] = regs->si;
-		from->a[2] = regs->dx;
-		from->a[3] = regs->r10;
-		from->a[4] = regs->r8;
-		from->a[5] = regs->r9;
-	}
-	c->number = from->number;
-	c->result = from->result;
-	c->via = from->via;
-	c->form = from->form;
-	c->memory = from->memory;
-	c->a[0] = from->a[0];
-	c->a[1] = from->a[1];
-	c->a[2] = from->a[2];
-	c->a[3] = from->a[3];
-	c->a[4] = from->a[4];
-	c->a[5] = from->a[5];
-}
-
-/* For hooks inside a call: which one the current task is in, from its saved registers. */
-INLINE void call_current(__u32 *number, __u32 *via)
-{
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current_trusted());
-	__u32 n = KREAD(regs, orig_ax);
-
-	*via = HD_VIA_SYSCALL;
-	if (call_is_compat()) {
-		*via = HD_VIA_COMPAT;
-		n = compat_number(n);
-		if (n >> HD_FORM_SHIFT == HD_FORM_SOCKETCALL)
-			n = socketcall_number[masked(KREAD(regs, bx), 31)];
-		n &= NR_NONE;
-	} else if (n > 511) {
-		*via = HD_VIA_COMPAT;
-		n = x32_number(n);
-	}
-	*number = n == NR_NONE ? HD_NO_SYSCALL : n;
-}
-
-INLINE void frame_current_call(struct hd_header *h)
-{
-	__u32 number, via;
-
-	call_current(&number, &via);
-	h->via = via;
-	h->syscall = number;
-}
-
-/* A signal interrupted it, and it will be made again. */
-INLINE bool call_restarts(long result)
-{
-	return result <= -512 && result >= -516;
-}
-
-INLINE void frame_call(struct hd_header *h, const struct call *c)
-{
-	h->via = c->via;
-	h->syscall = c->number == NR_NONE ? HD_NO_SYSCALL : c->number;
 }
 
 /* ---- descriptors ---- */

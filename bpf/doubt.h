@@ -14,8 +14,9 @@
 #ifndef HEDDLE_BPF_DOUBT_H
 #define HEDDLE_BPF_DOUBT_H
 
-#include "core.h"
+#include "arguments.h"
 #include "calls.h"
+#include "uring-types.h"
 
 #define CLONE_FILES 0x400
 #define PF_IO_WORKER 0x10
@@ -44,18 +45,15 @@ struct {
 
 __u32 foreign_seen = 0;
 
+/* A ring was asked to close a descriptor: from then on its thread and workers, and who is in a call to it, may. */
+__u32 ring_closes = 0;
+
 #define SCAN_FOR_VACATING 0
 #define SCAN_TO_NOTE 1
 
-struct scan {
-	struct list_head *at, *head;
-	__u64 regs; /* of the saved registers, from the stack's base: the same for all */
-	__u64 file; /* not 0: a socket's that is being connected */
-	__u32 first, last;
-	__u32 mode;
-	__u32 self;
-	__u32 found;
-	__u32 done;
+/* What bpf_loop is given must be on the stack; the rest is in the slot, for what struct walk_place says. */
+struct scan_at {
+	struct scan *scan;
 };
 
 /* Another thread's call, from its saved registers. */
@@ -134,7 +132,7 @@ INLINE bool call_vacates(const struct scan *w, const struct other_call *c)
 	case NR_close_range:
 		return (__u32)c->a[0] <= w->last && (__u32)c->a[1] >= w->first;
 	case NR_io_uring_enter:
-		return c->ax == -ENOSYS;
+		return ring_closes && c->ax == -ENOSYS;
 	}
 	return connects_file(w, c);
 }
@@ -148,6 +146,9 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 		return false;
 	if (w->file)
 		return connects_file(w, c);
+	/* What is asked of a ring is done in it. */
+	if (c->number == NR_io_uring_enter)
+		return c->ax == -ENOSYS;
 	switch (class) {
 	case CLASS_NONE:
 		return false;
@@ -160,6 +161,29 @@ INLINE bool call_concerned(const struct scan *w, const struct other_call *c)
 		return in_span(w, c->a[0]) || in_span(w, c->a[1]) || in_span(w, c->a[2]);
 	}
 	return in_span(w, c->a[0]);
+}
+
+/* Is a ring's worker at something that gives a number? Of SQPOLL's thread nothing says what it is at. */
+INLINE bool worker_concerned(struct task_struct *t)
+{
+	struct io_worker *worker = KREAD(t, worker_private);
+	struct io_kiocb *req;
+	__u64 work = 0;
+	__u32 opcode;
+
+	if (!worker)
+		return true;
+	bpf_core_read(&work, sizeof(work), &worker->cur_work);
+	if (!work)
+		return false;
+	req = (struct io_kiocb *)(work - bpf_core_field_offset(struct io_kiocb, work));
+	opcode = KREAD(req, opcode);
+	return opcode == URING_OPENAT || opcode == URING_OPENAT2 || opcode == URING_ACCEPT;
+}
+
+INLINE __u64 span_bits(const struct scan *w)
+{
+	return w->first == w->last ? 1ULL << (w->first & 63) : ~0ULL;
 }
 
 INLINE void other_call_read(struct other_call *c, struct task_struct *t, const struct scan *w)
@@ -185,7 +209,7 @@ INLINE void other_call_read(struct other_call *c, struct task_struct *t, const s
 
 static long scan_one(__u32 i, void *context)
 {
-	struct scan *w = context;
+	struct scan *w = ((struct scan_at *)context)->scan;
 	struct other_call c = {};
 	struct task_struct *t;
 
@@ -194,13 +218,17 @@ static long scan_one(__u32 i, void *context)
 		return 1;
 	}
 	t = (void *)w->at - bpf_core_field_offset(struct task_struct, thread_node);
-	w->at = KREAD(w->at, next);
+	w->at = load8((void *)w->at); /* ->next */
 	if (KREAD(t, pid) == (int)w->self)
 		return 0;
-	/* A ring's worker has no registers to read, and may close as well as any. */
+	/* A ring's worker has no registers to read. */
 	if (KREAD(t, flags) & PF_IO_WORKER) {
+		if (w->mode == SCAN_TO_NOTE && !w->file && worker_concerned(t))
+			note_leave(KREAD(t, pid), span_bits(w));
+		if (w->mode != SCAN_FOR_VACATING || !ring_closes)
+			return 0;
 		w->found = 1;
-		return w->mode == SCAN_FOR_VACATING ? 1 : 0;
+		return 1;
 	}
 	other_call_read(&c, t, w);
 	if (w->mode == SCAN_FOR_VACATING) {
@@ -209,11 +237,8 @@ static long scan_one(__u32 i, void *context)
 		w->found = 1;
 		return 1;
 	}
-	if (call_concerned(w, &c)) {
-		__u64 bits = w->first == w->last ? 1ULL << (w->first & 63) : ~0ULL;
-
-		note_leave(KREAD(t, pid), bits);
-	}
+	if (call_concerned(w, &c))
+		note_leave(KREAD(t, pid), span_bits(w));
 	return 0;
 }
 
@@ -230,24 +255,27 @@ INLINE int scan_threads(__u32 mode, __u32 first, __u32 last, __u64 file)
 	struct slot *s = slot_get(SLOT_TASK);
 	struct task_struct *t = current_task();
 	struct signal_struct *signal = KREAD(t, signal);
-	struct scan w = {};
+	struct scan_at at = {};
+	struct scan *w;
 
 	if (!s)
 		return 1;
+	at.scan = w = &s->scan;
 	/* A pointer may take no part in arithmetic, but what comes back from a map is a number. */
 	*(volatile __u64 *)&s->saved_regs = (__u64)bpf_task_pt_regs(current_trusted());
-	w.regs = *(volatile __u64 *)&s->saved_regs - (__u64)KREAD(t, stack);
-	w.head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
-	w.at = KREAD(signal, thread_head.next);
-	w.self = KREAD(t, pid);
-	w.mode = mode;
-	w.first = first;
-	w.last = last;
-	w.file = file;
-	bpf_loop(THREADS_MAX, scan_one, &w, 0);
-	if (mode == SCAN_TO_NOTE && !w.done)
+	w->regs = *(volatile __u64 *)&s->saved_regs - (__u64)KREAD(t, stack);
+	w->head = (__u64)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	w->at = (__u64)KREAD(signal, thread_head.next);
+	w->self = KREAD(t, pid);
+	w->mode = mode;
+	w->first = first;
+	w->last = last;
+	w->file = file;
+	w->found = w->done = 0;
+	bpf_loop(THREADS_MAX, scan_one, &at, 0);
+	if (mode == SCAN_TO_NOTE && !w->done)
 		notes_full = 1;
-	return w.found || !w.done;
+	return w->found || !w->done;
 }
 
 /* The table is or was shared with another process, whose threads are not looked at. */

@@ -18,10 +18,6 @@ struct proc_inode {
 	struct inode vfs_inode;
 } __attribute__((preserve_access_index));
 
-struct inode___private {
-	void *i_private;
-} __attribute__((preserve_access_index));
-
 INLINE struct hd_escape *escape_begin(struct slot *s, const struct call *c, __u32 category, __u32 rule)
 {
 	struct hd_escape *e = (struct hd_escape *)frame_begin(s, HD_SANDBOX_ESCAPE, sizeof(*e));
@@ -75,7 +71,7 @@ INLINE void leaf_read(struct leaf *leaf, struct dentry *d)
 {
 	const unsigned char *name = KREAD(d, d_name.name);
 
-	if (cfg_cast) {
+	if (HD_CAST) {
 		load16(leaf->name, name);
 		load16(leaf->name + 16, name + 16);
 	} else {
@@ -223,7 +219,7 @@ INLINE int pid_of_pidfd(unsigned int fd)
 	pid = KREAD(file, private_data);
 	if (!pid) {
 		inode = KREAD(file, f_inode);
-		bpf_core_read(&pid, sizeof(pid), &((struct inode___private *)inode)->i_private);
+		bpf_core_read(&pid, sizeof(pid), &inode->i_private);
 	}
 	if (pid)
 		bpf_core_read(&nr, sizeof(nr), &pid->numbers[0].nr);

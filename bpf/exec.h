@@ -17,7 +17,7 @@ static long args_one(__u32 i, void *context)
 	struct args_walk *w = context;
 	struct slot *s = w->s;
 	__u64 pointer = 0;
-	__u32 at = s->walk_at;
+	__u32 at = s->walk.at;
 	long n;
 
 	if (bpf_probe_read_user(&pointer, w->wide == 4 ? 4 : 8, (void *)(w->argv + (__u64)i * w->wide)) || !pointer)
@@ -30,7 +30,7 @@ static long args_one(__u32 i, void *context)
 		*(char *)((void *)s->frame + at) = '\0';
 		n = 1;
 	}
-	s->walk_at = at + n;
+	s->walk.at = at + n;
 	return 0;
 }
 
@@ -46,11 +46,11 @@ INLINE void item_caller_args(struct slot *s, struct hd_exec *x, unsigned long ar
 	w.argv = argv;
 	w.wide = compat ? 4 : 8;
 	w.start = at + sizeof(struct hd_item);
-	s->walk_at = w.start;
+	s->walk.at = w.start;
 	x->args_count = bpf_loop(HD_ARGS_COUNT_MAX, args_one, &w, 0);
 	if (x->args_count && x->args_count < HD_ARGS_COUNT_MAX)
 		x->args_count--; /* the last round only found the end */
-	end = s->walk_at;
+	end = s->walk.at;
 	if (end < w.start || end > FRAME_BYTES)
 		end = w.start;
 	x->args_bytes = end - w.start;

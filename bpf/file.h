@@ -293,6 +293,11 @@ int BPF_PROG(on_close, struct pt_regs *regs, long ret)
 			bpf_loop(65536, close_one, &w, 0);
 		break;
 	}
+	/* A ring may have gone, and with it soon its memory: what it has done in silence is to be learnt now. */
+	if (requests.silent) {
+		uring_late(SLOT_TASK, current_task()->tgid, 0, LATE_LOOK);
+		uring_late(SLOT_TASK, current_task()->tgid, 0, LATE_LOOK);
+	}
 	return 0;
 }
 

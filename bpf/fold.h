@@ -125,7 +125,7 @@ INLINE void file_name_once(struct slot *s, struct file *file, __u64 id, const st
 }
 
 /* One side of a fold as a frame. Returns false when the lane was full and the counts stay where they are. */
-static __noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 last)
+__noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 last)
 {
 	struct fold_side *d;
 	struct hd_fold *o;

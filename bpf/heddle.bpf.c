@@ -62,11 +62,11 @@ struct {
 #include "metadata.h"
 #include "net.h"
 #include "packet.h"
-#include "flush.h"
 #include "privilege.h"
 #include "memory.h"
 #include "exec.h"
 #include "uring-hooks.h"
+#include "flush.h"
 #include "lsm.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";

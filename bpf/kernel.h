@@ -25,6 +25,7 @@ typedef _Bool bool;
 
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
+#define BPF_EXIST 2
 #define BPF_MAP_TYPE_HASH 1
 #define BPF_MAP_TYPE_ARRAY 2
 #define BPF_MAP_TYPE_PROG_ARRAY 3
@@ -62,6 +63,14 @@ struct __sk_buff {
 struct bpf_iter_meta {
 	__u64 : 64;
 	__u64 session_id, seq_num;
+};
+
+struct task_struct;
+
+/* An iterator's context, which is the same on every kernel. */
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };
 
 #ifndef __ksym
@@ -168,6 +177,7 @@ struct inode {
 	__u32 i_rdev;
 	__s64 i_size;
 	struct super_block *i_sb;
+	void *i_private;
 };
 
 struct group_info {
@@ -277,6 +287,8 @@ struct thread_info {
 	__u32 status;
 };
 
+struct io_uring_task;
+
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
@@ -299,6 +311,8 @@ struct task_struct {
 	unsigned long atomic_flags;
 	unsigned int personality;
 	struct css_set *cgroups;
+	void *worker_private;
+	struct io_uring_task *io_uring;
 };
 
 struct mm_struct {
@@ -393,11 +407,6 @@ struct vsock_address {
 struct iattr {
 	unsigned int ia_valid;
 	unsigned short ia_mode;
-};
-
-struct bpf_iter__task {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
 };
 
 #pragma clang attribute pop

@@ -68,28 +68,27 @@ static __noinline __u64 seen_walk(struct seen *seen, __u32 start, struct vfsmoun
 	if (!seen || start > HD_PATH_MAX)
 		return 0;
 	w.to = seen->bytes;
-	w.at = &seen->walk_at;
+	w.place = &seen->walk;
 	w.trail = &seen->trail;
-	seen->trail.n = 0;
-	w.start = start;
-	seen->walk_at = start;
-	walk_begin(&w, mnt, dentry);
+	seen->walk.mount = (__u64)mnt;
+	seen->walk.dentry = (__u64)dentry;
+	walk_begin(&w, start);
 	bpf_loop(2 * HD_PATH_MAX, walk_seen, &w, 0);
 	if (trail_moved(&seen->trail))
 		seen->doubt = 1;
-	end = seen->walk_at;
+	end = seen->walk.at;
 	/* The name is about to go: what is gone afterwards was there when it was named. */
-	return (__u64)(end - start) << 16 | (w.flags & ~HD_P_DELETED);
+	return (__u64)(end - start) << 16 | (seen->walk.flags & ~HD_P_DELETED);
 }
 
 /* In a worker of io_uring the object waits with the request, since another task may tell it. */
 INLINE void seen_keep(struct seen *seen)
 {
-	struct task_struct___uring *t = (void *)current_task();
+	struct task_struct *t = current_task();
 	struct io_worker *worker;
 	__u64 work = 0;
 
-	if (!(current_task()->flags & PF_IO_WORKER))
+	if (!(t->flags & PF_IO_WORKER))
 		return;
 	worker = KREAD(t, worker_private);
 	if (worker)

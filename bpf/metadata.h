@@ -31,7 +31,7 @@ struct seen {
 	__u16 flags, flags2;
 	__u32 doubt; /* a path did not hold while it was read */
 	__u64 sb;    /* the object's filesystem, by address */
-	__u64 walk_at;
+	struct walk_place walk;
 	struct trail trail;
 	__u64 bytes[PENDING_BYTES / 8];
 };

@@ -13,14 +13,10 @@
 #include "core.h"
 
 struct walk {
-	void *to;    /* the destination's first byte */
-	__u64 *at;   /* offset of the next byte, beside the destination */
+	void *to; /* the destination's first byte */
+	struct walk_place *place;
 	struct trail *trail;
-	struct dentry *dentry;
-	struct dentry *mount_root;
-	struct mount *mount;
 	__u32 start;
-	__u32 flags;
 };
 
 INLINE struct mount *mount_of(struct vfsmount *mnt)
@@ -95,58 +91,63 @@ INLINE bool mount_detached(struct mount *m)
 /* One component or one mount point; 1 ends the walk. `room` is the destination's size; 512 bytes of it stay free. */
 INLINE long walk_one(struct walk *w, const __u32 room)
 {
-	__u64 sequence = KREAD(w->dentry, d_seq.seqcount.sequence);
-	struct dentry *d = w->dentry, *parent = KREAD(d, d_parent);
-	struct mount *m = w->mount;
-	struct qstr name;
+	struct walk_place *p = w->place;
+	struct dentry *d = (struct dentry *)p->dentry, *parent;
+	struct mount *m = (struct mount *)p->mount;
+	__u64 sequence = KREAD(d, d_seq.seqcount.sequence);
+	struct {
+		__u32 hash, length;
+		const unsigned char *text;
+	} name; /* as struct qstr has it */
 	__u64 length;
 	__u32 at;
 
-	if (d == w->mount_root || d == parent) {
+	parent = KREAD(d, d_parent);
+	if ((__u64)d == p->mount_root || d == parent) {
 		struct mount *up = KREAD(m, mnt_parent);
 
-		if (d == w->mount_root) {
+		if ((__u64)d == p->mount_root) {
 			if (up == m) {
 				if (mount_detached(m))
-					w->flags |= HD_P_DETACHED;
+					p->flags |= HD_P_DETACHED;
 				return 1;
 			}
-			w->dentry = KREAD(m, mnt_mountpoint);
-			trail_note(w->trail, (__u64)((void *)m + 1), (__u64)w->dentry);
-			w->mount = up;
-			w->mount_root = KREAD(up, mnt.mnt_root);
+			p->dentry = (__u64)KREAD(m, mnt_mountpoint);
+			trail_note(w->trail, (__u64)((void *)m + 1), p->dentry);
+			p->mount = (__u64)up;
+			p->mount_root = (__u64)KREAD(up, mnt.mnt_root);
 			return 0;
 		}
 		/* A pseudo file (memfd, an anonymous inode) is a root of its own with nothing above it. */
-		w->flags |= HD_P_DETACHED;
-		if (*w->at != w->start)
+		p->flags |= HD_P_DETACHED;
+		if (p->at != w->start)
 			return 1;
-		w->flags |= HD_P_MEMFD;
+		p->flags |= HD_P_MEMFD;
 	}
 	trail_note(w->trail, (__u64)d, sequence);
 	load16(&name, (void *)d + bpf_core_field_offset(struct dentry, d_name));
-	length = name.len;
+	length = name.length;
 	if (length > 255)
 		length = 255;
-	at = *w->at;
+	at = p->at;
 	if (at > room - 512 || at - w->start + length + 1 > HD_PATH_MAX) {
-		w->flags |= HD_P_TRUNCATED;
+		p->flags |= HD_P_TRUNCATED;
 		return 1;
 	}
 	length = masked(length, 0xff);
 	/* Most names are short, and a name's room is a multiple of eight: loads are cheaper than a helper's copy. */
-	if (cfg_cast && length <= 16)
-		load16(w->to + at, name.name);
-	else if (cfg_cast && length <= 32) {
-		load16(w->to + at, name.name);
-		load16(w->to + at + 16, name.name + 16);
-	} else if (bpf_probe_read_kernel(w->to + at, length, name.name))
+	if (HD_CAST && length <= 16)
+		load16(w->to + at, name.text);
+	else if (HD_CAST && length <= 32) {
+		load16(w->to + at, name.text);
+		load16(w->to + at + 16, name.text + 16);
+	} else if (bpf_probe_read_kernel(w->to + at, length, name.text))
 		return 1;
 	at += length;
 	*(char *)(w->to + at) = '/';
-	*w->at = at + 1;
-	w->dentry = parent;
-	return w->flags & HD_P_DETACHED ? 1 : 0;
+	p->at = at + 1;
+	p->dentry = (__u64)parent;
+	return p->flags & HD_P_DETACHED ? 1 : 0;
 }
 
 static long walk_frame(__u32 i, void *context)
@@ -176,14 +177,20 @@ INLINE __u32 overlay_flags(struct dentry *d)
 	return upper ? HD_P_OVL_UPPER : HD_P_OVL_LOWER;
 }
 
-INLINE void walk_begin(struct walk *w, struct vfsmount *mnt, struct dentry *dentry)
+INLINE void walk_begin(struct walk *w, __u32 start)
 {
-	w->dentry = dentry;
-	w->mount = mount_of(mnt);
-	w->mount_root = KREAD(mnt, mnt_root);
+	struct walk_place *p = w->place;
+	struct dentry *dentry = (struct dentry *)p->dentry;
+	struct mount *m = mount_of((struct vfsmount *)p->mount);
+
+	w->start = start;
+	w->trail->n = 0;
+	p->at = start;
+	p->mount = (__u64)m;
+	p->mount_root = (__u64)KREAD(m, mnt.mnt_root);
+	p->flags = overlay_flags(dentry);
 	if (dentry_deleted(dentry))
-		w->flags |= HD_P_DELETED;
-	w->flags |= overlay_flags(dentry);
+		p->flags |= HD_P_DELETED;
 }
 
 /*
@@ -203,27 +210,24 @@ __noinline int path_item(__u32 slot_kind, __u32 kind)
 	if (!at || at > FRAME_BYTES - HD_PATH_MAX - FRAME_SLACK)
 		return 0;
 	w.to = s->frame;
-	w.at = &s->walk_at;
+	w.place = &s->walk;
 	w.trail = &s->trail;
-	s->trail.n = 0;
-	w.start = at + sizeof(struct hd_item);
-	s->walk_at = w.start;
-	walk_begin(&w, (struct vfsmount *)s->walk_mount, (struct dentry *)s->walk_dentry);
+	walk_begin(&w, at + sizeof(struct hd_item));
 	bpf_loop(2 * HD_PATH_MAX, walk_frame, &w, 0);
-	end = s->walk_at;
+	end = s->walk.at;
 	if (end < w.start || end > FRAME_BYTES)
 		end = w.start;
-	item_close(s, at, end - w.start, w.flags);
+	item_close(s, at, end - w.start, s->walk.flags);
 	if (trail_moved(&s->trail))
 		s->doubt = 1;
-	return w.flags;
+	return s->walk.flags;
 }
 
 /* Appends an item of `kind` with the path of (mnt, dentry) to the slot's frame. Returns its HD_P_ flags. */
 INLINE __u32 item_path(struct slot *s, __u32 kind, struct vfsmount *mnt, struct dentry *dentry)
 {
-	s->walk_mount = (__u64)mnt;
-	s->walk_dentry = (__u64)dentry;
+	s->walk.mount = (__u64)mnt;
+	s->walk.dentry = (__u64)dentry;
 	return path_item(s->kind, kind);
 }
 
@@ -261,13 +265,23 @@ INLINE void item_base(struct slot *s, __u16 kind, int dirfd, int first)
 		item_file_path(s, kind, dir);
 }
 
+__noinline int user_path_item(__u32 slot_kind, __u32 kind, __u32 base_kind, int dirfd, __u64 name)
+{
+	struct slot *s = slot_get(slot_kind);
+	int first;
+
+	if (!s)
+		return 0;
+	first = item_user_string(s, kind, (void *)name);
+	if (first >= 0)
+		item_base(s, base_kind, dirfd, first);
+	return 0;
+}
+
 /* A name of the caller with what it is relative to; nothing at all where it can't be read. */
 INLINE void item_user_path(struct slot *s, __u16 kind, __u16 base_kind, int dirfd, const void *name)
 {
-	int first = item_user_string(s, kind, name);
-
-	if (first >= 0)
-		item_base(s, base_kind, dirfd, first);
+	user_path_item(s->kind, kind, base_kind, dirfd, (__u64)name);
 }
 
 #endif

@@ -381,6 +381,8 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, struct linux_binprm *b
 	if (!s)
 		return 0;
 	fold_flush_process(s, current_task()->tgid);
+	/* The old image's requests are over, and its rings have been closed or will be. */
+	uring_late(SLOT_TASK, current_task()->tgid, 0, LATE_ENDED);
 	mm = KREAD(p, mm);
 	exe = KREAD(mm, exe_file);
 	x = (struct hd_exec *)frame_begin(s, HD_PROCESS_EXEC, sizeof(*x));
@@ -472,6 +474,7 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	if (!s)
 		return 0;
 	fold_flush_process(s, t->tgid);
+	uring_late(SLOT_TASK, t->tgid, 0, LATE_ENDED);
 	now = bpf_ktime_get_boot_ns();
 	x = (struct hd_exit *)frame_begin(s, HD_PROCESS_EXIT, sizeof(*x));
 	x->h.flags = HD_F_VERIFIED;

@@ -8,6 +8,11 @@
 
 #include "uring.h"
 
+/* What has happened between a request's end and its telling: uring_finish's `sure`. */
+#define SURE_IF_ALONE 0 /* its batch may say */
+#define SURE 1          /* nothing that could make its descriptor another file */
+#define SURE_NOT 2      /* anything: neither its descriptor nor its file means anything, the caller's words do */
+
 /* ---- may the table of descriptors be believed ---- */
 
 struct completions {
@@ -23,10 +28,7 @@ INLINE __u64 node_request(__u64 node)
 /* As a number: a pointer that was loaded with its type can't be given to a global function. */
 INLINE __u64 node_next(__u64 node)
 {
-	__u64 next = 0;
-
-	bpf_core_read(&next, sizeof(next), &((struct io_wq_work_node *)node)->next);
-	return next;
+	return load8((void *)node); /* ->next */
 }
 
 INLINE bool changes_files(__u32 opcode)
@@ -70,6 +72,17 @@ static __noinline int files_doubtful(__u64 request)
 	return c.doubt || (c.found && c.node);
 }
 
+/* May another thread have put another file at the number that a request gave? */
+INLINE bool number_doubted(__u32 fd)
+{
+	bool doubted = fd_doubted(fd, 0);
+
+	/* What was noted for a worker concerned the request that is told here. */
+	if (current_task()->flags & PF_IO_WORKER)
+		note_drop();
+	return doubted;
+}
+
 /* The file that a request's result stands for. */
 INLINE struct file *result_file(struct slot *s, __s64 result)
 {
@@ -90,7 +103,8 @@ INLINE void frame_done(struct slot *s)
 {
 	struct hd_header *h = (struct hd_header *)s->frame;
 
-	h->time_ns = bpf_ktime_get_boot_ns();
+	if (!s->request.late)
+		h->time_ns = bpf_ktime_get_boot_ns();
 	h->cpu = bpf_get_smp_processor_id();
 	s->doubt = 0;
 }
@@ -153,12 +167,11 @@ __noinline int uring_tell_open(__u64 request, __s64 result, __u32 sure)
 	frame_done(s);
 	o->result = result;
 	flags = o->flags;
-	if (result >= 0)
+	if (result >= 0 && sure != SURE_NOT)
 		file = result_file(s, result);
 	if (file) {
 		verified = sure || !files_doubtful(request);
-		/* A worker's siblings are in io_uring_enter nearly always, which would be doubt without end. */
-		if (!s->request.slot && !(current_task()->flags & PF_IO_WORKER) && fd_doubted(result, 0))
+		if (!s->request.slot && number_doubted(result))
 			verified = false;
 		item = (struct hd_item *)(o + 1);
 		if (o->h.size > sizeof(*o) && item->kind == HD_I_NAME && item->length < HD_PATH_MAX) {
@@ -265,26 +278,6 @@ __noinline int uring_tell_meta(__u64 request, __s64 result, __u32 by_file)
 
 /* ---- sockets ---- */
 
-INLINE struct socket *file_socket(struct file *file)
-{
-	struct inode *inode;
-
-	if (!file)
-		return NULL;
-	inode = KREAD(file, f_inode);
-	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return KREAD(file, private_data);
-}
-
-INLINE void net_fill(struct hd_net *n, struct socket *sock, struct sock *sk)
-{
-	n->socket = KREAD(sk, __sk_common.skc_cookie.counter);
-	n->family = KREAD(sk, __sk_common.skc_family);
-	n->socket_type = KREAD(sock, type);
-	n->protocol = KREAD(sk, sk_protocol);
-}
-
 /* A connect that failed, or whose outcome is open: apart from the others, for the stack is short below a sweep. */
 __noinline int uring_tell_refused(__u64 request, __s64 result)
 {
@@ -364,7 +357,6 @@ INLINE void tell_send(struct slot *s, struct socket *sock, __s64 result)
 INLINE void tell_listen(struct slot *s, struct socket *sock, __s64 result)
 {
 	struct hd_net *n = (struct hd_net *)s->frame;
-	struct sockaddr_any a = {};
 	bool bound = n->flags & HD_NET_BIND;
 	struct sock *sk;
 
@@ -379,12 +371,7 @@ INLINE void tell_listen(struct slot *s, struct socket *sock, __s64 result)
 	if (!bound || !result) {
 		frame_cut(s);
 		n->h.flags |= HD_F_VERIFIED;
-		if (n->family == AF_UNIX)
-			item_unix(s, sk, HD_I_PATH, HD_I_SOCKADDR2);
-		else if (n->family == AF_VSOCK)
-			item_vsock(s, HD_I_SOCKADDR2, sk, false);
-		else
-			item_address(s, HD_I_SOCKADDR2, &a, sock_address(sk, false, &a));
+		item_near(s, sk, n->family);
 	}
 	frame_submit(s, HD_LANE_CRITICAL);
 	if (!result && n->protocol == IPPROTO_TCP)
@@ -465,12 +452,40 @@ __noinline int uring_way(__u64 request, __u32 kind)
 	return ((struct hd_net *)s->frame)->flags & HD_NET_FASTOPEN ? WAY_STREAM : WAY_NONE;
 }
 
-__noinline int uring_tell_accept(__u64 request, __s64 result)
+__noinline int uring_tell_accept(__u64 request, __s64 result, __u32 sure)
 {
 	struct slot *s = slot_get(SLOT_TASK);
 
-	if (s && result >= 0)
-		tell_accept(s, result_file(s, result), !files_doubtful(request));
+	struct file *file;
+	bool verified;
+
+	if (!s || result < 0)
+		return 0;
+	file = result_file(s, result);
+	verified = sure != SURE_NOT && !files_doubtful(request);
+	if (!s->request.slot && number_doubted(result))
+		verified = false;
+	tell_accept(s, file, verified);
+	return 0;
+}
+
+/* By the caller's words. A datagram that was let out is told from its packet. */
+__noinline int uring_tell_words(__s64 result)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct hd_net *n;
+
+	if (!s)
+		return 0;
+	frame_done(s);
+	n = (struct hd_net *)s->frame;
+	if (n->flags & HD_NET_DATAGRAM && result >= 0) {
+		if (n->family == AF_INET || n->family == AF_INET6)
+			return 0;
+		result = 0;
+	}
+	n->result = result;
+	frame_submit(s, HD_LANE_CRITICAL);
 	return 0;
 }
 
@@ -538,21 +553,6 @@ INLINE void request_who(struct slot *s, struct io_kiocb *req)
 	}
 }
 
-/* A ring knows files, not descriptors: the number is made of the file's address. */
-INLINE __u32 ring_descriptor(__u64 file)
-{
-	return 0x80000000u | (__u32)(file >> 8);
-}
-
-/*
- * No close ends what a ring has counted, so the file's address may be another file's by the time it is told, named
- * anew by an open: the id says which inode it was, and is no open's (those are even).
- */
-INLINE __u64 ring_file_id(__u64 file, __u64 inode)
-{
-	return (file ^ inode * 0x9e3779b97f4a7c15ULL) | 1;
-}
-
 /* Somebody else is at the entry at this very moment: one operation as a frame of its own. */
 INLINE void ring_alone(struct slot *s, __u32 fd, struct file *file, __u64 id, __u32 side, __u64 bytes)
 {
@@ -593,7 +593,11 @@ __noinline int uring_count(__u64 request, __u64 address, __u32 side, __u64 bytes
 	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
 		return 0;
 	id = ring_file_id(address, KREAD(inode, i_ino));
-	tgid = request ? KREAD(request_owner(req), tgid) : s->who.pid;
+	/* Two loads: in one the verifier would find pointers of two kinds. */
+	tgid = s->who.pid;
+	barrier_var(tgid);
+	if (request)
+		tgid = KREAD(request_owner(req), tgid);
 	count_made(s, side ? HD_FILE_WRITE : HD_FILE_READ, 1);
 	f = fold_at(tgid, fd);
 	if (!f)
@@ -668,17 +672,51 @@ __noinline int uring_moved(__u64 request, __s64 result, __u32 kind)
 
 /* ---- a kept request is done ---- */
 
-/* A silent read or write: counted for the file that its descriptor stood for. */
-INLINE void silent_moved(struct slot *s, __s64 result, __u32 kind)
+/*
+ * Is it this request that is kept at its address? One that is still to be told late may have lost its memory to
+ * another ring, and to a process that is none of ours.
+ */
+__noinline int request_own(__u64 request)
 {
-	struct file *file = (struct file *)s->request.file, *in = (struct file *)s->request.address;
+	struct io_kiocb *req = (struct io_kiocb *)request;
+	struct short_request *k = (struct short_request *)request_find(request);
 
-	if (result < 0)
+	return k && k->r.ring == (__u64)KREAD(req, ctx) && k->r.opcode == KREAD(req, opcode) &&
+	       k->r.user_data == KREAD(req, cqe.user_data) &&
+	       ((struct hd_header *)k->frame)->pid == KREAD(request_owner(req), tgid);
+}
+
+/* One that is told late, by what its descriptor stood for when it was asked. */
+INLINE void late_moved(struct slot *s, __s64 result, __u32 side)
+{
+	struct request_object *k = &s->request.object[side & 1];
+	struct hd_fold *o;
+
+	if (result < 0 || !k->id)
 		return;
-	if (kind == K_SPLICE && in)
-		uring_count(0, (__u64)in, 0, result);
-	if (file && (__u64)KREAD(file, f_inode) == s->request.inode)
-		uring_count(0, (__u64)file, kind != K_READ, result);
+	o = (struct hd_fold *)frame_of(s, &s->who, side ? HD_FILE_WRITE : HD_FILE_READ, sizeof(*o));
+	o->h.time_ns = s->who.time_ns;
+	o->file_id = k->id;
+	o->inode = k->inode;
+	o->bytes = result;
+	o->operations = 1;
+	o->first_ns = o->last_ns = o->h.time_ns;
+	o->dev = k->dev;
+	o->flags = 0;
+	o->mode = k->mode;
+	o->fd = ring_descriptor(k->id);
+	frame_submit(s, HD_LANE_BULK);
+}
+
+__noinline int uring_late_moved(__s64 result)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+
+	if (!s)
+		return 0;
+	late_moved(s, result, 0);
+	late_moved(s, result, 1);
+	return 0;
 }
 
 INLINE int finish_connect(struct slot *s, __u64 request, __s64 result, __u32 kind)
@@ -696,29 +734,33 @@ INLINE int finish_connect(struct slot *s, __u64 request, __s64 result, __u32 kin
 	return 0;
 }
 
-/* sure: nothing has happened in between that could make its descriptor another file. */
 INLINE int request_finish(__u64 request, __s64 result, __u32 sure)
 {
 	struct slot *s = slot_get(SLOT_TASK);
 	__u32 kind, opcode;
 
-	if (!s || !request_take(s, request))
+	if (!s || (sure != SURE_NOT && !request_own(request)) || !request_take(s, request))
 		return 0;
 	__builtin_memcpy(&s->who, s->frame, sizeof(s->who));
 	opcode = s->request.opcode;
+	/* The kernel's own threads tell what a ring did for a process that may be no more. */
+	s->request.late = sure == SURE_NOT || current_task()->flags & PF_KTHREAD;
 	kind = OP_KIND(opcode);
 	if (kind == K_OPEN)
 		return uring_tell_open(request, result, sure);
 	if (kind == K_NAMES || kind == K_FILE)
 		return uring_tell_meta(request, result, kind == K_FILE);
+	if (kind == K_ACCEPT)
+		return uring_tell_accept(request, result, sure);
+	if (kind > K_SOCKET && sure == SURE_NOT)
+		return uring_tell_words(result);
 	if (kind == K_CONNECT || kind == K_SEND)
 		return finish_connect(s, request, result, kind);
-	if (kind == K_ACCEPT)
-		return uring_tell_accept(request, result);
 	if (kind >= K_SOCKET)
 		return uring_tell_socket(request, result, kind);
-	silent_moved(s, result, kind);
-	return 0;
+	if (sure == SURE_NOT)
+		return uring_late_moved(result);
+	return uring_moved(request, result, kind);
 }
 
 __noinline int uring_finish(__u64 request, __s64 result, __u32 sure)
@@ -737,8 +779,8 @@ static long silent_one(__u32 i, void *context)
 	request = node_request(c->node);
 	r = (struct io_kiocb *)request;
 	c->node = node_next(c->node);
-	if (flag_set(KREAD(r, flags), REQ_CQE_SKIP) || c->doubt)
-		request_finish(request, KREAD(r, cqe.res), 0);
+	if (flag_set(KREAD(r, flags), REQ_CQE_SKIP))
+		request_finish(request, KREAD(r, cqe.res), SURE_IF_ALONE);
 	return 0;
 }
 
@@ -750,31 +792,6 @@ INLINE void tell_silent(__u64 ring)
 
 	bpf_core_read(&c.node, sizeof(c.node), &r->submit_state.compl_reqs.first);
 	bpf_loop(1024, silent_one, &c, 0);
-}
-
-static long sweep_ring(struct bpf_map *map, __u64 *ring, __u32 *tgid, __u32 *only)
-{
-	struct io_ring_ctx *r = (struct io_ring_ctx *)*ring;
-	struct io_ring_ctx___old *o = (struct io_ring_ctx___old *)*ring;
-	struct completions c = { .doubt = 1 };
-
-	if (*only && *tgid != *only)
-		return 0;
-	bpf_core_read(&c.node, sizeof(c.node), &r->submit_state.free_list.next);
-	bpf_loop(4096, silent_one, &c, 0);
-	if (!bpf_core_field_exists(o->locked_free_list))
-		return 0;
-	bpf_core_read(&c.node, sizeof(c.node), &o->locked_free_list.first);
-	bpf_loop(4096, silent_one, &c, 0);
-	return 0;
-}
-
-/* Finished requests that nobody was told of lie in their rings' lists of free ones. tgid 0: everyone's. */
-INLINE int uring_sweep(__u32 tgid)
-{
-	if (silent_requests)
-		bpf_for_each_map_elem(&silent_rings, sweep_ring, &tgid, 0);
-	return 0;
 }
 
 #endif

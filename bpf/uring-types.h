@@ -23,11 +23,6 @@ struct io_worker {
 	struct io_wq_work *cur_work;
 };
 
-struct task_struct___uring {
-	void *worker_private;
-	struct io_uring_task *io_uring;
-};
-
 struct io_uring_task {
 	struct task_struct *task;
 	struct file *registered_rings[16];
@@ -42,16 +37,14 @@ struct io_rsrc_data {
 	struct io_rsrc_node **nodes;
 };
 
-struct io_file_table {
-	struct io_rsrc_data data;
-};
-
 /* Until 6.12. */
 struct io_fixed_file {
 	unsigned long file_ptr;
 };
 
-struct io_file_table___old {
+/* The one since 6.13, the other before. */
+struct io_file_table {
+	struct io_rsrc_data data;
 	struct io_fixed_file *files;
 };
 
@@ -60,26 +53,28 @@ struct io_submit_state {
 	struct io_wq_work_list compl_reqs;
 };
 
+struct io_uring {
+	__u32 head;
+};
+
+struct io_rings {
+	struct io_uring cq;
+};
+
 struct io_ring_ctx {
 	struct io_file_table file_table;
 	struct io_submit_state submit_state;
-};
-
-struct io_ring_ctx___old {
-	struct io_file_table___old file_table;
-	unsigned int nr_user_files;
-	struct io_wq_work_list locked_free_list;
+	struct io_rings *rings;
+	unsigned int cached_sq_head, cached_cq_tail, cq_entries, sq_entries;
+	unsigned long check_cq; /* the lowest bit: completions wait for room */
+	unsigned int nr_user_files;              /* until 6.12 */
+	struct io_wq_work_list locked_free_list; /* no longer */
 };
 
 struct io_cqe {
 	__u64 user_data;
 	__s32 res;
 	int fd;
-};
-
-struct io_uring_cqe {
-	__u64 user_data;
-	__s32 res;
 };
 
 struct io_kiocb {
@@ -181,10 +176,7 @@ struct io_listen {
 struct io_sr_msg {
 	void *umsg;
 	unsigned int msg_flags;
-};
-
-/* Until 6.11 the address was copied when the message was sent. */
-struct io_sr_msg___old {
+	/* Until 6.11 the address was copied when the message was sent. */
 	void *addr;
 	__u16 addr_len;
 };
@@ -204,6 +196,13 @@ struct io_async_msghdr {
 };
 
 #pragma clang attribute pop
+
+/* A ring's entry, which is for programs to read and so is the same on every kernel. */
+struct io_uring_cqe {
+	__u64 user_data;
+	__s32 res;
+	__u32 flags;
+};
 
 #define URING_NOP 0
 #define URING_READV 1

@@ -17,6 +17,7 @@
 /* Set before load: which bits of io_kiocb.flags these are on this kernel, and how it hands over a completion. */
 const volatile __u8 cfg_uring_creds_bit = NO_BIT;
 const volatile __u8 cfg_uring_refcount_bit = NO_BIT;
+const volatile __u8 cfg_uring_cleanup_bit = NO_BIT;
 const volatile bool cfg_uring_cqe = false; /* as the ring's entry (6.8) in place of numbers */
 
 /* How an operation is handled; up to K_CLOSE nothing is kept of an ordinary one. */
@@ -116,9 +117,6 @@ struct {
 	__type(value, __u32); /* tgid */
 } silent_rings SEC(".maps");
 
-/* How many of those are kept: 0 spares everyone the search. */
-__u32 silent_requests = 0;
-
 /* The latest open of each ring, direct-mapped: told at the ring's next request if it is done by then. */
 struct last_open {
 	__u64 ring, request;
@@ -175,12 +173,21 @@ INLINE void request_keep(struct slot *s, __u64 request, __u32 type)
 	if (e) {
 		count_made(s, type, 1);
 		s->counters[type & (COUNTERS - 1)].lost++;
+		__sync_fetch_and_add(&requests.untold, 1);
 		return;
 	}
+	__sync_fetch_and_add(&requests.kept, 1);
 	if (r->silent) {
-		__sync_fetch_and_add(&silent_requests, 1);
+		__sync_fetch_and_add(&requests.silent, 1);
 		bpf_map_update_elem(&silent_rings, &ring, &tgid, BPF_ANY);
 	}
+}
+
+INLINE void request_uncount(const struct request *r)
+{
+	__sync_fetch_and_sub(&requests.kept, 1);
+	if (r->silent)
+		__sync_fetch_and_sub(&requests.silent, 1);
 }
 
 /* Puts what is kept of a request into the slot. False: there is nothing, or somebody else was quicker. */
@@ -199,9 +206,21 @@ INLINE bool request_take(struct slot *s, __u64 request)
 		bpf_probe_read_kernel(&s->request, sizeof(struct long_request), r);
 		taken = !bpf_map_delete_elem(&long_requests, &request);
 	}
-	if (taken && s->request.silent)
-		__sync_fetch_and_sub(&silent_requests, 1);
+	if (taken)
+		request_uncount(&s->request);
 	return taken;
+}
+
+/* Is told otherwise. */
+INLINE void request_drop(__u64 request)
+{
+	struct request *r = request_find(request), copy = {};
+
+	if (!r)
+		return;
+	copy.silent = r->silent;
+	if (!bpf_map_delete_elem(&short_requests, &request) || !bpf_map_delete_elem(&long_requests, &request))
+		request_uncount(&copy);
 }
 
 /* ---- files ---- */
@@ -223,7 +242,6 @@ INLINE struct file *files_file(__u64 files, __u32 fd)
 INLINE struct file *ring_file(__u64 ring, __u32 index)
 {
 	struct io_ring_ctx *c = (struct io_ring_ctx *)ring;
-	struct io_ring_ctx___old *o = (struct io_ring_ctx___old *)ring;
 	struct io_rsrc_node **nodes, *node = NULL;
 	unsigned long p = 0;
 
@@ -235,9 +253,9 @@ INLINE struct file *ring_file(__u64 ring, __u32 index)
 		if (node)
 			p = KREAD(node, file_ptr);
 	} else {
-		if (index >= KREAD(o, nr_user_files))
+		if (index >= KREAD(c, nr_user_files))
 			return NULL;
-		bpf_probe_read_kernel(&p, sizeof(p), (void *)KREAD(o, file_table.files) + index * sizeof(p));
+		bpf_probe_read_kernel(&p, sizeof(p), (void *)KREAD(c, file_table.files) + index * sizeof(p));
 	}
 	/* The low bits are the kernel's notes. */
 	return (struct file *)(p & ~7UL);
@@ -246,6 +264,21 @@ INLINE struct file *ring_file(__u64 ring, __u32 index)
 INLINE bool flag_set(__u64 flags, const __u8 bit)
 {
 	return bit < 32 && (flags >> (bit & 31) & 1);
+}
+
+/* A ring knows files, not descriptors: the number is made of the file's address. */
+INLINE __u32 ring_descriptor(__u64 file)
+{
+	return 0x80000000u | (__u32)(file >> 8);
+}
+
+/*
+ * No close ends what a ring has counted, so the file's address may be another file's by the time it is told, named
+ * anew by an open: the id says which inode it was, and is no open's (those are even).
+ */
+INLINE __u64 ring_file_id(__u64 file, __u64 inode)
+{
+	return (file ^ inode * 0x9e3779b97f4a7c15ULL) | 1;
 }
 
 /* What the request's descriptor stands for now. */
@@ -263,6 +296,21 @@ INLINE void request_file(struct slot *s, struct io_kiocb *req)
 }
 
 /* ---- the frame of a request ---- */
+
+/*
+ * May there be less room for completions than requests are under way, or than one call can hand over? Then some may go
+ * where no hook sees them, and a request is kept as one that tells nobody. Entries that gave no completion, or several,
+ * make the difference too large. The head is the workload's to write, but the kernel goes by it as well.
+ */
+INLINE bool ring_crowded(__u64 ring)
+{
+	struct io_ring_ctx *r = (struct io_ring_ctx *)ring;
+	struct io_rings *rings = KREAD(r, rings);
+	__u32 head = KREAD(rings, cq.head), room = KREAD(r, cq_entries);
+
+	return KREAD(r, check_cq) & 1 || KREAD(r, cached_sq_head) - head > room ||
+	       KREAD(r, cached_cq_tail) - head + KREAD(r, sq_entries) > room;
+}
 
 /* The header says who asks: SQPOLL's thread has its process's name, and a personality its own credentials. */
 INLINE struct hd_header *request_begin(struct slot *s, struct io_kiocb *req, __u32 type, __u32 size)
@@ -289,8 +337,11 @@ INLINE struct hd_header *request_begin(struct slot *s, struct io_kiocb *req, __u
 	r->file = r->inode = r->address = 0;
 	r->bare = size;
 	r->slot = 0;
+	r->fd = KREAD(req, cqe.fd);
 	r->opcode = opcode;
-	r->silent = flag_set(flags, REQ_CQE_SKIP);
+	r->silent = flag_set(flags, REQ_CQE_SKIP) || ring_crowded(r->ring);
+	r->cleanup = flag_set(flags, cfg_uring_cleanup_bit);
+	r->seen = r->late = 0;
 	return h;
 }
 
@@ -474,8 +525,43 @@ INLINE struct hd_net *ask_net(struct slot *s, struct io_kiocb *req, __u32 type)
 	return n;
 }
 
-/* An address as item_user_address has the caller's: the kernel's copy, or the caller's own. */
-__noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes, __u32 of_user)
+INLINE struct socket *file_socket(struct file *file)
+{
+	struct inode *inode;
+
+	if (!file)
+		return NULL;
+	inode = KREAD(file, f_inode);
+	if ((KREAD(inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return KREAD(file, private_data);
+}
+
+INLINE void net_fill(struct hd_net *n, struct socket *sock, struct sock *sk)
+{
+	n->socket = KREAD(sk, __sk_common.skc_cookie.counter);
+	n->family = KREAD(sk, __sk_common.skc_family);
+	n->socket_type = KREAD(sock, type);
+	n->protocol = KREAD(sk, sk_protocol);
+}
+
+/* The socket that the descriptor stands for now, in case the request's own can't be asked any more. */
+__noinline int uring_ask_sock(__u64 request)
+{
+	struct slot *s = slot_get(SLOT_TASK);
+	struct socket *sock;
+
+	if (!s)
+		return 0;
+	request_file(s, (struct io_kiocb *)request);
+	sock = file_socket((struct file *)s->request.file);
+	if (sock)
+		net_fill((struct hd_net *)s->frame, sock, KREAD(sock, sk));
+	return 0;
+}
+
+/* The kernel's copy of an address, as item_user_address has the caller's own. */
+__noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes)
 {
 	struct slot *s = slot_get(SLOT_TASK);
 	__u16 family = 0;
@@ -483,10 +569,6 @@ __noinline int uring_item_address(__u32 kind, __u64 from, __u32 bytes, __u32 of_
 
 	if (!s || !from || bytes < 2)
 		return 0;
-	if (of_user) {
-		item_user_address(s, kind, (void *)from, bytes);
-		return 0;
-	}
 	bpf_probe_read_kernel(&family, sizeof(family), (void *)from);
 	bpf_probe_read_kernel(&first, 1, (void *)from + 2);
 	if (bytes > 2 && family == AF_UNIX && first)
@@ -503,7 +585,7 @@ INLINE void ask_connect(struct slot *s, struct io_kiocb *req)
 
 	ask_net(s, req, HD_NETWORK_CONNECT);
 	bpf_core_read(&address, sizeof(address), &cmd->addr);
-	uring_item_address(HD_I_SOCKADDR, address, KREAD(cmd, addr_len), 1);
+	item_user_address(s, HD_I_SOCKADDR, (void *)address, KREAD(cmd, addr_len));
 }
 
 INLINE void ask_bind(struct slot *s, struct io_kiocb *req)
@@ -516,7 +598,7 @@ INLINE void ask_bind(struct slot *s, struct io_kiocb *req)
 	bpf_core_read(&m, sizeof(m), &req->async_data);
 	if (bpf_core_type_exists(struct io_bind) && m)
 		uring_item_address(HD_I_SOCKADDR2, m + bpf_core_field_offset(struct io_async_msghdr, addr),
-				   KREAD(cmd, addr_len), 0);
+				   KREAD(cmd, addr_len));
 }
 
 INLINE void ask_listen(struct slot *s, struct io_kiocb *req)
@@ -560,11 +642,10 @@ INLINE void request_address(struct slot *s, const void *address, __u64 bytes, bo
 INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 {
 	struct io_async_msghdr *a;
-	struct io_sr_msg___old *old = (struct io_sr_msg___old *)req;
 	struct io_sr_msg *cmd = (struct io_sr_msg *)req;
 	__u32 opcode = KREAD(req, opcode);
 	struct msghdr_user m = {};
-	bool of_user = bpf_core_field_exists(old->addr);
+	bool of_user = bpf_core_field_exists(cmd->addr);
 	struct hd_net *n;
 	__u64 address = 0;
 
@@ -576,8 +657,8 @@ INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 		m.name = address + bpf_core_field_offset(a->addr);
 		m.name_bytes = KREAD(a, msg.msg_namelen);
 	} else if (opcode == URING_SEND || opcode == URING_SEND_ZC) {
-		bpf_core_read(&m.name, sizeof(m.name), &old->addr);
-		m.name_bytes = KREAD(old, addr_len);
+		bpf_core_read(&m.name, sizeof(m.name), &cmd->addr);
+		m.name_bytes = KREAD(cmd, addr_len);
 	} else {
 		bpf_probe_read_user(&m, sizeof(m), KREAD(cmd, umsg));
 	}
@@ -586,7 +667,10 @@ INLINE bool ask_send(struct slot *s, struct io_kiocb *req)
 	n = ask_net(s, req, HD_NETWORK_CONNECT);
 	n->flags = KREAD(cmd, msg_flags) & MSG_FASTOPEN ? HD_NET_FASTOPEN : HD_NET_DATAGRAM;
 	request_address(s, (void *)m.name, m.name_bytes, of_user);
-	uring_item_address(HD_I_SOCKADDR, m.name, m.name_bytes, of_user);
+	if (of_user)
+		item_user_address(s, HD_I_SOCKADDR, (void *)m.name, m.name_bytes);
+	else
+		uring_item_address(HD_I_SOCKADDR, m.name, m.name_bytes);
 	return true;
 }
 
@@ -605,35 +689,73 @@ __noinline int uring_ask_socket(__u64 request)
 		return 1;
 	case K_CONNECT:
 		ask_connect(s, req);
-		return 1;
+		break;
 	case K_BIND:
 		ask_bind(s, req);
-		return 1;
+		break;
 	case K_LISTEN:
 		ask_listen(s, req);
-		return 1;
+		break;
 	case K_ACCEPT:
 		ask_accept(s, req);
 		return 1;
+	default:
+		if (!ask_send(s, req))
+			return 0;
 	}
-	return ask_send(s, req);
+	uring_ask_sock(request);
+	return 1;
 }
 
-/* A read, write or splice whose success will be told to nobody: its files, while the descriptors still say. */
-INLINE void ask_silent(struct slot *s, struct io_kiocb *req, __u32 type)
+/* Of a read, write or splice whose success will be told to nobody: its files, while the descriptors still say. */
+__noinline int uring_ask_object(__u64 address, __u32 side)
 {
+	struct file *file = (struct file *)address;
+	struct inode *inode = file ? KREAD(file, f_inode) : NULL;
+	struct slot *s = slot_get(SLOT_TASK);
+	struct request_object *k;
+	struct object o;
+
+	if (!s)
+		return 0;
+	k = &s->request.object[side & 1];
+	k->id = 0;
+	if (!inode || (KREAD(inode, i_mode) & S_IFMT) != S_IFREG)
+		return 0;
+	object_of_inode(inode, &o);
+	k->id = ring_file_id((__u64)file, o.inode);
+	k->inode = o.inode;
+	k->dev = o.dev;
+	k->mode = o.mode;
+	/* Now: by the time that it is told the file may be gone. */
+	file_name_once(s, file, k->id, &o, NULL);
+	return 0;
+}
+
+/* Apart, for the walk of the names. */
+__noinline int uring_ask_silent(__u64 request, __u32 kind)
+{
+	struct io_kiocb *req = (struct io_kiocb *)request;
 	struct io_splice *p = (struct io_splice *)req;
+	struct slot *s = slot_get(SLOT_TASK);
+	struct file *file, *in = NULL;
 	__u32 fd;
 
-	request_begin(s, req, type, sizeof(struct hd_header));
+	if (!s)
+		return 0;
+	s->request.ring = (__u64)KREAD(req, ctx);
 	request_file(s, req);
-	if (KREAD(req, opcode) != URING_SPLICE)
-		return;
-	fd = KREAD(p, splice_fd_in);
-	if (KREAD(p, flags) & SPLICE_FD_IN_FIXED)
-		s->request.address = (__u64)ring_file(s->request.ring, fd);
-	else
-		s->request.address = (__u64)fd_file(fd);
+	file = (struct file *)s->request.file;
+	if (kind == K_SPLICE) {
+		fd = KREAD(p, splice_fd_in);
+		in = KREAD(p, flags) & SPLICE_FD_IN_FIXED ? ring_file(s->request.ring, fd) : fd_file(fd);
+	} else if (kind == K_READ) {
+		in = file;
+		file = NULL;
+	}
+	uring_ask_object((__u64)in, 0);
+	uring_ask_object((__u64)file, 1);
+	return 0;
 }
 
 #endif

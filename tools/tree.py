@@ -18,7 +18,7 @@ def files(top=TOP):
 		names[:] = [n for n in names if n not in SKIPPED and not (at_top and (n == "build" or n.startswith("build-")))]
 		for leaf in leaves:
 			path = os.path.join(directory, leaf)
-			if os.path.isfile(path) and not os.path.islink(path):
+			if leaf not in SKIPPED and os.path.isfile(path) and not os.path.islink(path):
 				found.append(os.path.relpath(path, top))
 	return sorted(found)
 

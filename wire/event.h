@@ -477,6 +477,21 @@ struct hd_counter {
 	__u64 lost;      /* operations whose frame found the lane full */
 };
 
+/* What is kept of io_uring's requests (bpf/uring.h), for the sensor to read. */
+struct hd_requests {
+	__u32 kept;
+	__u32 silent; /* of those: may tell nobody when they are done */
+	__u32 late;   /* found to be done, and told when the sensor runs `on_uring_late` next */
+	__u32 pad0;
+	__u64 untold; /* counted as lost: no room to keep them, or nobody can say any more whether they were done */
+};
+
+/* What the program `flush` is asked for. */
+#define HD_FLUSH 0      /* what has been added up so far */
+#define HD_FLUSH_ALL 1  /* the same at the end, when nothing is added any more */
+#define HD_FLUSH_LATE 2 /* looks for requests that are done, and no completion told */
+#define HD_FLUSH_LOSE 3 /* counts as lost what of them can't be told */
+
 /* Set by the sensor before load (rodata) or at run time (bss); here so that both sides agree. */
 #define HD_MAX_HIERARCHIES 16
 #define HD_MAX_DNS_PORTS 8

@@ -49,9 +49,10 @@ struct recorder {
 	char store_why[ERR_TEXT_MAX], json_why[ERR_TEXT_MAX];
 	struct ledger events;  /* delivered: lines made, by lane and type */
 	uint64_t seen_lost[HD_LANE_MAX]; /* of the kernel's ledger, already in a gap line */
+	uint64_t seen_untold;
 	uint64_t due_ns;       /* boottime */
 	int64_t ticked_ns;     /* monotonic */
-	bool lost_lately;      /* a lane was full since recorder_trouble was asked last */
+	bool lost_lately;      /* events were, since recorder_trouble was asked last */
 	int64_t gap_from_ns;   /* UTC: since then nothing is known to be missing */
 	int64_t offset_ns;
 	struct wall_clock wall;
@@ -261,6 +262,10 @@ static void tell_gaps(struct recorder *r, const struct ledger *kernel)
 {
 	uint64_t missing[HD_LANE_MAX] = { 0 };
 	int64_t now = now_utc(r);
+	bool untold = kernel->untold > r->seen_untold;
+	const char *why = untold ? "what io_uring did could not be told, or the lane was full" : "the lane was full";
+
+	r->seen_untold = kernel->untold;
 
 	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++) {
 		uint64_t lost = 0;
@@ -268,7 +273,7 @@ static void tell_gaps(struct recorder *r, const struct ledger *kernel)
 		for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++)
 			lost += kernel->rows[lane][type].lost;
 		if (lost > r->seen_lost[lane]) {
-			gap(r, lane, r->gap_from_ns, lost - r->seen_lost[lane], "the lane was full");
+			gap(r, lane, r->gap_from_ns, lost - r->seen_lost[lane], why);
 			r->lost_lately = true;
 		}
 		r->seen_lost[lane] = MAX(lost, r->seen_lost[lane]);
@@ -616,7 +621,7 @@ const char *recorder_trouble(struct recorder *r)
 		return r->json_why;
 	if (r->store && !store_writer_healthy(r->store))
 		return *r->store_why ? r->store_why : "the store can't be written";
-	return lost ? "events were lost, since a lane was full" : NULL;
+	return lost ? "events were lost" : NULL;
 }
 
 struct living *recorder_living(struct recorder *r)

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The kernel behind a sensor: loads the programs, attaches the tier's hooks, maps the lanes. The one user of libbpf. */
+/* The kernel behind a sensor: loads the programs, attaches the tier's hooks, maps the lanes. */
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
 #include <malloc.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,10 +13,14 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "bpf/heddle.skel.h"
 #include "sensor/backend.h"
+#include "sensor/bpf-probe.h"
+#include "sensor/late.h"
 #include "sensor/ring.h"
 #include "sensor/system.h"
+/* After the types of what they declare. */
+#include "bpf/heddle-plain.skel.h"
+#include "bpf/heddle.skel.h"
 
 /* Sized for 50 ms of 10,000 fork+exec and of 100,000 opens a second, with room; both are resident when full. */
 #define CRITICAL_BYTES_DEFAULT (2u << 20)
@@ -38,6 +40,7 @@ struct bpf_backend {
 	size_t hooks_n;
 	void *slot; /* one slot of the kernel side's, for reading its counters */
 	unsigned idle_ms;
+	struct late late;
 };
 
 /* ---- hooks ---- */
@@ -65,10 +68,10 @@ static const struct hook_spec hook_specs[] = {
 	{ "on_egress", "cgroup_skb/egress", "DNS sent, datagrams' destinations", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_ingress", "cgroup_skb/ingress", "DNS received", SENSOR_TIER_TRACEPOINT, true, false },
 	{ "on_sock_create", "cgroup/sock_create", "whose socket it is", SENSOR_TIER_TRACEPOINT, true, false },
-	{ "on_uring_request", "tp_btf/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false,
+	{ "on_uring_request", "raw_tp/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false,
 	  false },
-	{ "on_uring_sqe", "tp_btf/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false, false },
-	{ "on_uring_complete", "tp_btf/io_uring_complete", "what io_uring did", SENSOR_TIER_TRACEPOINT, false, false },
+	{ "on_uring_sqe", "raw_tp/io_uring_submit", "what is asked of io_uring", SENSOR_TIER_TRACEPOINT, false, false },
+	{ "on_uring_complete", "raw_tp/io_uring_complete", "what io_uring did", SENSOR_TIER_TRACEPOINT, false, false },
 	{ "lsm_open", "lsm/file_open", "the file that an open opened, whatever its descriptor says", SENSOR_TIER_LSM,
 	  false, false },
 	{ "lsm_unlink", "lsm/path_unlink", "the object of unlink", SENSOR_TIER_LSM, false, false },
@@ -90,111 +93,6 @@ static const struct hook_spec hook_specs[] = {
 };
 
 /* ---- what the kernel allows ---- */
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-	if (!getenv("HEDDLE_DEBUG_BPF"))
-		return 0;
-	return vfprintf(stderr, format, args);
-}
-
-/* A program that does nothing, loaded and thrown away: what the kernel says to it is what it would say to ours. */
-static int try_program(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
-{
-	struct bpf_insn insns[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .attach_btf_id = (__u32)btf_id, .expected_attach_type = attach);
-	int fd = bpf_prog_load(type, "hd_probe", "GPL", insns, ARRAY_SIZE(insns), &options), link;
-
-	if (fd < 0)
-		return fd;
-	link = bpf_raw_tracepoint_open(NULL, fd);
-	(void)close(fd);
-	if (link < 0)
-		return link;
-	(void)close(link);
-	return 0;
-}
-
-static void say_why(char *ret, size_t size, int r, const char *what)
-{
-	if (r == -EPERM)
-		(void)snprintf(ret, size, "%s programs are refused (kernel lockdown or missing CAP_BPF, CAP_PERFMON)",
-			       what);
-	else if (r == -ENOENT)
-		(void)snprintf(ret, size, "the kernel has no %s hook to attach to", what);
-	else
-		(void)snprintf(ret, size, "%s programs are refused: %s", what, strerror(-r));
-}
-
-static int probe_tiers(struct btf *btf, struct sensor_probe *p)
-{
-	int lsm = btf__find_by_name_kind(btf, "bpf_lsm_path_unlink", BTF_KIND_FUNC);
-	int fentry = btf__find_by_name_kind(btf, "mnt_want_write", BTF_KIND_FUNC);
-	int r;
-
-	r = lsm < 0 ? -ENOENT : try_program(BPF_PROG_TYPE_LSM, BPF_LSM_MAC, lsm);
-	p->lsm = r == 0 && system_lsm_active("bpf");
-	if (r)
-		say_why(p->lsm_why, sizeof(p->lsm_why), r, "LSM");
-	else if (!p->lsm)
-		(void)snprintf(p->lsm_why, sizeof(p->lsm_why),
-			       "bpf is not among the active LSMs (boot with lsm=...,bpf)");
-	r = fentry < 0 ? -ENOENT : try_program(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, fentry);
-	p->fentry = r == 0;
-	if (r)
-		say_why(p->fentry_why, sizeof(p->fentry_why), r, "fentry");
-	return 0;
-}
-
-/* bpf(BPF_MAP_CREATE) of the map type everything stands on. */
-static int probe_bpf(struct sensor_probe *p)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hd_probe", 0, 0, 4096, NULL);
-
-	if (fd < 0) {
-		if (errno == EPERM)
-			(void)snprintf(p->bpf_why, sizeof(p->bpf_why),
-				       "the bpf system call is refused: run as root, or with CAP_BPF and CAP_PERFMON");
-		else
-			(void)snprintf(p->bpf_why, sizeof(p->bpf_why), "the kernel has no BPF ring buffer: %s",
-				       strerror(errno));
-		return -errno;
-	}
-	(void)close(fd);
-	p->bpf = p->ringbuf = true;
-	return 0;
-}
-
-static void probe(struct sensor_probe *p, struct btf **ret_btf)
-{
-	struct btf *btf = NULL;
-
-	*p = (struct sensor_probe){ 0 };
-	libbpf_set_print(quiet);
-	system_describe(p);
-	(void)probe_bpf(p);
-	if (p->btf && p->bpf) {
-		btf = btf__load_vmlinux_btf();
-		if (btf)
-			(void)probe_tiers(btf, p);
-		else
-			p->btf = false;
-	}
-	if (p->bpf && p->btf)
-		p->best = p->lsm && p->fentry ? SENSOR_TIER_LSM : SENSOR_TIER_TRACEPOINT;
-	if (ret_btf)
-		*ret_btf = btf;
-	else
-		btf__free(btf);
-}
-
-void sensor_probe(struct sensor_probe *ret)
-{
-	probe(ret, NULL);
-}
 
 static const char *why_no_hook(const struct sensor_probe *p, const struct hook_spec *s)
 {
@@ -235,69 +133,23 @@ static struct bpf_program *program_named(struct bpf_backend *b, const char *name
 	return bpf_object__find_program_by_name(b->skeleton->obj, name);
 }
 
-/* inode_setattr took the idmap as its first argument from 6.6 on: as many parameters as the kernel's BTF shows. */
-static bool setattr_has_idmap(struct btf *btf)
-{
-	int id = btf__find_by_name_kind(btf, "bpf_lsm_inode_setattr", BTF_KIND_FUNC);
-	const struct btf_type *t;
-
-	if (id < 0)
-		return false;
-	t = btf__type_by_id(btf, (__u32)id);
-	t = btf__type_by_id(btf, t->type);
-	return btf_vlen(t) >= 3;
-}
-
-/* What a tracepoint hands over, its own context included; 0: the kernel has no such tracepoint. */
-static unsigned tracepoint_parameters(struct btf *btf, const char *name)
-{
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_TYPEDEF);
-	const struct btf_type *t;
-
-	if (id < 0)
-		return 0;
-	t = btf__type_by_id(btf, (__u32)id);
-	t = btf__type_by_id(btf, t->type); /* a pointer */
-	t = btf__type_by_id(btf, t->type);
-	return btf_vlen(t);
-}
-
-/* The value of an enumerator of a type without a name, which CO-RE can't ask for; `otherwise` where there is none. */
-static uint8_t small_enumerator(struct btf *btf, const char *name, uint8_t otherwise)
-{
-	for (__u32 id = 1; id < btf__type_cnt(btf); id++) {
-		const struct btf_type *t = btf__type_by_id(btf, id);
-		const struct btf_enum *e;
-
-		if (!btf_is_enum(t) || t->name_off)
-			continue;
-		e = btf_enum(t);
-		for (unsigned i = 0; i < btf_vlen(t); i++)
-			if (!strcmp(btf__name_by_offset(btf, e[i].name_off), name))
-				return (uint8_t)e[i].val;
-	}
-	return otherwise;
-}
-
 /* Switches every program on or off: the tier's, and of two forms the one this kernel has. */
-static void choose_programs(struct bpf_backend *b, struct btf *btf)
+static void choose_programs(struct bpf_backend *b, const struct bpf_kernel *k)
 {
-	bool idmap = setattr_has_idmap(btf);
-
 	for (size_t i = 0; i < ARRAY_SIZE(hook_specs); i++) {
 		const struct hook_spec *s = &hook_specs[i];
 		bool on = s->tier <= b->tier;
 
 		if (!strcmp(s->program, "lsm_setattr"))
-			on = on && !idmap;
+			on = on && !k->setattr_idmap;
 		else if (!strcmp(s->program, "lsm_setattr_idmap"))
-			on = on && idmap;
+			on = on && k->setattr_idmap;
 		else if (!strcmp(s->program, "on_uring_request"))
-			on = tracepoint_parameters(btf, "btf_trace_io_uring_submit_req") > 0;
+			on = k->uring_submit_req;
 		else if (!strcmp(s->program, "on_uring_sqe"))
-			on = tracepoint_parameters(btf, "btf_trace_io_uring_submit_sqe") > 0;
+			on = k->uring_submit_sqe;
 		else if (!strncmp(s->program, "on_uring_", 9))
-			on = tracepoint_parameters(btf, "btf_trace_io_uring_complete") > 0;
+			on = k->uring_complete > 0;
 		(void)bpf_program__set_autoload(program_named(b, s->program), on);
 	}
 }
@@ -307,7 +159,8 @@ static uint64_t lane_bytes(uint64_t asked, uint64_t otherwise)
 	return asked ? asked : otherwise;
 }
 
-static int configure(struct bpf_backend *b, const struct sensor_options *o, struct btf *btf, struct err *err)
+static int configure(struct bpf_backend *b, const struct sensor_options *o, const struct bpf_kernel *k,
+		     struct err *err)
 {
 	uint64_t critical = lane_bytes(o->critical_bytes, CRITICAL_BYTES_DEFAULT);
 	uint64_t bulk = lane_bytes(o->bulk_bytes, BULK_BYTES_DEFAULT);
@@ -323,7 +176,6 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	/* The object is made for one CPU. */
 	b->slots = bpf_map__max_entries(b->skeleton->maps.slots) * (unsigned)libbpf_num_possible_cpus();
 	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->slots);
-	ro->cfg_cast = btf__find_by_name_kind(btf, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	ro->cfg_self_tgid = (__u32)getpid();
 	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
 	ro->cfg_wake_critical = critical / 8;
@@ -331,12 +183,13 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, stru
 	ro->cfg_wake_bulk = bulk / 2;
 	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
-	ro->cfg_uring_creds_bit = small_enumerator(btf, "REQ_F_CREDS_BIT", 64);
-	ro->cfg_uring_refcount_bit = small_enumerator(btf, "REQ_F_REFCOUNT_BIT", 64);
-	ro->cfg_uring_cqe = tracepoint_parameters(btf, "btf_trace_io_uring_complete") <= 4;
+	ro->cfg_uring_creds_bit = k->creds_bit;
+	ro->cfg_uring_refcount_bit = k->refcount_bit;
+	ro->cfg_uring_cleanup_bit = k->cleanup_bit;
+	ro->cfg_uring_cqe = k->uring_complete <= 4;
 	sensor_compat_numbers((uint16_t *)ro->cfg_compat_number);
 	sensor_x32_numbers((uint16_t *)ro->cfg_x32_number);
-	choose_programs(b, btf);
+	choose_programs(b, k);
 	return 0;
 }
 
@@ -580,6 +433,7 @@ static void backend_snapshot(void *self)
 {
 	struct bpf_backend *b = self;
 
+	late_look(&b->late);
 	/* Bulk first: whatever a bulk frame depends on (a fork, an exec) was in the critical lane before it. */
 	ring_snapshot(&b->rings[HD_LANE_BULK]);
 	ring_snapshot(&b->rings[HD_LANE_CRITICAL]);
@@ -668,13 +522,7 @@ static unsigned backend_fill(void *self, enum hd_lane lane)
 
 static int backend_flush(void *self, bool all)
 {
-	struct bpf_backend *b = self;
-	struct {
-		__u32 all;
-	} args = { all };
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &args, .ctx_size_in = sizeof(args));
-
-	return bpf_prog_test_run_opts(bpf_program__fd(b->skeleton->progs.flush), &options) ? -errno : 0;
+	return late_flush(&((struct bpf_backend *)self)->late, all);
 }
 
 static int backend_ledger(void *self, struct ledger *ret)
@@ -682,7 +530,7 @@ static int backend_ledger(void *self, struct ledger *ret)
 	struct bpf_backend *b = self;
 	int fd = bpf_map__fd(b->skeleton->maps.slots);
 
-	*ret = (struct ledger){ 0 };
+	*ret = (struct ledger){ .untold = b->late.requests->untold };
 	for (__u32 i = 0; i < b->slots; i++) {
 		const struct hd_counter *c = b->slot;
 
@@ -749,17 +597,41 @@ static int refuse(const struct sensor_probe *p, const struct sensor_options *o, 
 	return 0;
 }
 
-/* Takes over btf: libbpf reads the kernel's again, and both at once would be the most memory of the whole session. */
-static int backend_load(struct bpf_backend *b, const struct sensor_options *o, struct btf *btf, struct err *err)
+/* One source gave both objects, so one skeleton describes them; the bytes differ. */
+static struct heddle_bpf *open_skeleton(bool cast)
+{
+	struct heddle_bpf *skeleton = calloc(1, sizeof(*skeleton));
+	int r;
+
+	_Static_assert(sizeof(struct heddle_bpf) == sizeof(struct heddle_plain_bpf) &&
+			       sizeof(struct heddle_bpf__rodata) == sizeof(struct heddle_plain_bpf__rodata) &&
+			       sizeof(struct heddle_bpf__bss) == sizeof(struct heddle_plain_bpf__bss),
+		       "the two objects differ in more than code");
+	if (!skeleton)
+		return NULL;
+	r = heddle_bpf__create_skeleton(skeleton);
+	if (!r && !cast)
+		skeleton->skeleton->data = heddle_plain_bpf__elf_bytes(&skeleton->skeleton->data_sz);
+	if (!r)
+		r = bpf_object__open_skeleton(skeleton->skeleton, NULL);
+	if (r < 0) {
+		heddle_bpf__destroy(skeleton);
+		errno = -r;
+		return NULL;
+	}
+	return skeleton;
+}
+
+static int backend_load(struct bpf_backend *b, const struct sensor_options *o, const struct bpf_kernel *k,
+			struct err *err)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 	int r;
 
 	/* Kernels before 5.11 charge maps to this limit; where it may not be raised it is not needed. */
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
-	b->skeleton = heddle_bpf__open();
-	r = b->skeleton ? configure(b, o, btf, err) : err_errno(err, errno, "can't open the BPF programs");
-	btf__free(btf);
+	b->skeleton = open_skeleton(k->rdonly_cast);
+	r = b->skeleton ? configure(b, o, k, err) : err_errno(err, errno, "can't open the BPF programs");
 	if (r < 0)
 		return r;
 	r = heddle_bpf__load(b->skeleton);
@@ -768,6 +640,9 @@ static int backend_load(struct bpf_backend *b, const struct sensor_options *o, s
 	b->slot = malloc(bpf_map__value_size(b->skeleton->maps.slots));
 	if (!b->slot)
 		return err_set(err, ENOMEM, "out of memory");
+	b->late = (struct late){ .flush_fd = bpf_program__fd(b->skeleton->progs.flush),
+				 .tell_fd = bpf_program__fd(b->skeleton->progs.on_uring_late),
+				 .requests = &b->skeleton->bss->requests };
 	r = map_lanes(b, err);
 	return r < 0 ? r : attach_all(b, err);
 }
@@ -776,21 +651,25 @@ int sensor_open(const struct sensor_options *options, struct sensor **ret, struc
 {
 	struct bpf_backend *b = calloc(1, sizeof(*b));
 	struct sensor_probe p;
-	struct btf *btf = NULL;
+	struct bpf_kernel k;
 	int r;
 
 	if (!b)
 		return err_set(err, ENOMEM, "out of memory");
+	/*
+	 * The kernel's BTF is some 5 MB. Left alone, the allocator would take the first one that is freed for a sign to
+	 * keep such pieces on the heap, and a hole there for every one that comes after.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	b->epoll_fd = b->alarm_fd = -1;
 	b->idle_ms = 1;
-	probe(&p, &btf);
+	bpf_probe(&p, &k);
 	b->cgroup_root_fd = p.cgroup2 ? open(p.cgroup2_mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	r = refuse(&p, options, err);
 	if (r >= 0) {
 		b->tier = options->tier ? options->tier : p.best;
-		r = backend_load(b, options, TAKE_PTR(btf), err);
+		r = backend_load(b, options, &k, err);
 	}
-	btf__free(btf);
 	/* What loading needed goes back: a session may last for days. */
 	(void)malloc_trim(0);
 	if (r < 0) {

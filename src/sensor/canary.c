@@ -191,9 +191,9 @@ static const struct check checks[] = {
 	  is_received },
 	/* Nothing else could know whose socket it is that receives before it has sent. */
 	{ "cgroup/sock_create", NULL, "received the query", CANARY_DNS_SERVE, HD_DNS_QUERY, -1, true, is_received },
-	{ "tp_btf/io_uring_submit", NULL, "opened a file by io_uring", CANARY_RING, HD_FILE_OPEN, -1, true,
+	{ "raw_tp/io_uring_submit", NULL, "opened a file by io_uring", CANARY_RING, HD_FILE_OPEN, -1, true,
 	  is_ring_open },
-	{ "tp_btf/io_uring_complete", NULL, "the same, done", CANARY_RING, HD_FILE_OPEN, -1, true, is_ring_open },
+	{ "raw_tp/io_uring_complete", NULL, "the same, done", CANARY_RING, HD_FILE_OPEN, -1, true, is_ring_open },
 	{ "lsm/file_open", NULL, "opened a file", CANARY_OPEN, HD_FILE_OPEN, SYS_openat, true, seen_open },
 	{ "lsm/path_unlink", NULL, "unlink", CANARY_UNLINK, HD_FILE_METADATA, -1, true, is_unlink },
 	{ "lsm/path_rmdir", NULL, "rmdir", CANARY_RMDIR, HD_FILE_METADATA, -1, true, is_rmdir },

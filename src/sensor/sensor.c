@@ -197,8 +197,8 @@ static bool sees_rings(const struct sensor *s)
 	size_t n = sensor_hooks(s, &hooks), found = 0;
 
 	for (size_t i = 0; i < n; i++)
-		found += hooks[i].attached && (!strcmp(hooks[i].name, "tp_btf/io_uring_submit") ||
-					       !strcmp(hooks[i].name, "tp_btf/io_uring_complete"));
+		found += hooks[i].attached && (!strcmp(hooks[i].name, "raw_tp/io_uring_submit") ||
+					       !strcmp(hooks[i].name, "raw_tp/io_uring_complete"));
 	return found == 2;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The sensor: probes what the kernel allows, loads and attaches the programs of the best tier, and reads the two
- * lanes. bpf-backend.c is the only file of the project that includes libbpf; replay-backend.c feeds recorded lanes
- * through the same calls, without a kernel and without root.
+ * lanes. Only bpf-backend.c and bpf-probe.c include libbpf; replay-backend.c feeds recorded lanes through the same
+ * calls, without a kernel and without root.
  */
 #pragma once
 

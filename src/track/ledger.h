@@ -20,6 +20,7 @@ struct ledger_row {
 
 struct ledger {
 	struct ledger_row rows[HD_LANE_MAX][HD_TYPE_EVENT_MAX + 1]; /* by lane, then enum hd_type */
+	uint64_t untold; /* of the kernel's lost ones: what io_uring did and nobody could tell */
 };
 
 /* The lane that carries a type: fixed per type. */

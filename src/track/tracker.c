@@ -356,14 +356,19 @@ static void name_set(struct tracker *t, const struct event *e, uint64_t file_id,
 		t->out_of_memory++;
 }
 
-/* A refused open has only the caller's path: whether that was an attempt to get out is judged here. */
-static void tell_refused(struct tracker *t, struct event *e, struct process *p)
+/*
+ * A refused open has only the caller's path, and so has one of io_uring's that is told late: it has no inode. Whether
+ * that was an attempt to get out is judged here.
+ */
+static void tell_open(struct tracker *t, struct event *e, struct process *p)
 {
-	const struct escape_rule *rule = e->u.open.result < 0 ? escape_of_open(e) : NULL;
+	const struct hd_open *o = &e->u.open;
+	bool words = o->result < 0 || (e->h.via == HD_VIA_IO_URING && !o->inode);
+	const struct escape_rule *rule = words ? escape_of_open(e) : NULL;
 
 	tell_frame(t, e, p);
 	if (rule)
-		escape_tell(t, e, p, rule, e->u.open.result);
+		escape_tell(t, e, p, rule, MIN(e->u.open.result, 0));
 }
 
 static void on_failed_open(struct tracker *t, struct event *e, struct process *p)
@@ -380,7 +385,7 @@ static void on_failed_open(struct tracker *t, struct event *e, struct process *p
 	if (f && f->held > 0 && flood_window_over(f, e->h.time_ns))
 		flood_tell(t, f);
 	if (!f || !flood_hold(f, p, e))
-		tell_refused(t, e, p);
+		tell_open(t, e, p);
 	else if (f->held > 1)
 		/* The first one held is the event that will be told. */
 		count_folded(t, HD_FILE_OPEN);
@@ -395,7 +400,7 @@ static void on_file_open(struct tracker *t, struct event *e, struct process *p)
 		return;
 	}
 	name_set(t, e, o->file_id, o->inode, o->dev);
-	tell_refused(t, e, p);
+	tell_open(t, e, p);
 }
 
 static void on_file_name(struct tracker *t, struct event *e, struct process *p)

@@ -265,17 +265,19 @@ static void live(struct lives *all, const struct line *l, char *why, size_t size
 	const char *key = json_text(l->json, "process");
 	struct life *one = life_by_key(all, l->pid, key);
 	bool fold = strcmp(l->type, "file_read") == 0 || strcmp(l->type, "file_write") == 0;
+	/* What a ring did is told when it is learnt: under the image that asked, maybe after the next has begun. */
+	bool ring = strcmp(json_text(l->json, "via"), "io_uring") == 0;
 	long long image = json_int(l->json, "image", -1);
 
 	if (!*why && one->key && strcmp(one->key, key) != 0)
 		(void)snprintf(why, size, "process key of pid %lld changes from %s", l->pid, one->key);
-	else if (!*why && !fold && image < one->image)
+	else if (!*why && !fold && !ring && image < one->image)
 		(void)snprintf(why, size, "image goes back from %lld", one->image);
 	if (*why && !*evidence)
 		*evidence = l->text;
 	if (!one->key)
 		one->key = key;
-	if (!fold)
+	if (!fold && !ring)
 		one->image = image;
 	/* What its descriptors' end brings about may be stamped after the process's own. */
 	if (l->time_ns > one->last_ns && !fold && json_int(l->json, "result", 0) != -115)

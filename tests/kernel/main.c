@@ -20,7 +20,7 @@
 	X(connect)                                                                                                     \
 	X(dns)                                                                                                         \
 	X(privilege)                                                                                                   \
-	X(uring)                                                                                                       \
+	X(uring) X(uring_ways) X(uring_net) X(uring_end)                                                               \
 	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) X(drown) \
 	    X(lives)                                                                                                   \
 	X(stress_race)

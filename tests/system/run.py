@@ -513,13 +513,10 @@ class Leftovers(Case):
         self.assertEqual(process.returncode, 8)
 
     def test_start_is_quick(self):
-        """
-        To the first output; the best of several, and more where others wait for the processors too. The aim is 0.3 s, which
-        docs/benchmarks.md says is missed: this is what a start must not grow to unseen.
-        """
+        """To the first output: 0.3 s. The best of several, and more where others wait for the processors too."""
         best = limit = PATIENCE
         for _ in range(20):
-            limit = 1.0 * max(1, os.getloadavg()[0] / os.cpu_count())
+            limit = 0.30 * max(1, os.getloadavg()[0] / os.cpu_count())
             best = min(best, self.first_byte())
             if best < limit:
                 break
@@ -584,7 +581,9 @@ class Attach(Case):
 
     def test_cgroup_and_container(self):
         digits = "0123456789abcdef" * 4
-        group = cgroup_mount() / "heddle-test" / f"docker-{digits}.scope"
+        # A name of its own: another run of these tests may be making and removing its groups.
+        top = f"heddle-test-{os.getpid()}"
+        group = cgroup_mount() / top / f"docker-{digits}.scope"
         group.mkdir(parents=True)
         self.addCleanup(group.parent.rmdir)
         self.addCleanup(group.rmdir)
@@ -593,7 +592,7 @@ class Attach(Case):
         self.addCleanup(self._end, target)
         (group / "cgroup.procs").write_text(str(target.pid))
         out = self.dir / "out.json"
-        targets = (["--cgroup", group], ["--cgroup", f"/heddle-test/docker-{digits}.scope"], ["--container", digits[:12]])
+        targets = (["--cgroup", group], ["--cgroup", f"/{top}/docker-{digits}.scope"], ["--container", digits[:12]])
         for args in targets:
             process = self.attach("--json", out, *args)
             if args[0] == "--container":

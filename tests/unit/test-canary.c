@@ -18,7 +18,7 @@ static const char *const names[] = {
 	"cgroup/sock_create", "lsm/path_unlink", "lsm/path_rmdir", "lsm/path_mkdir", "lsm/path_mknod",
 	"lsm/path_symlink", "lsm/path_link", "lsm/path_rename", "lsm/path_truncate", "lsm/path_chmod",
 	"lsm/path_chown", "lsm/inode_setattr", "lsm/inode_setxattr", "lsm/inode_removexattr", "fentry/mnt_want_write",
-	"tp_btf/task_rename", "tp_btf/io_uring_submit", "tp_btf/io_uring_complete",
+	"tp_btf/task_rename", "raw_tp/io_uring_submit", "raw_tp/io_uring_complete",
 };
 
 static struct sensor_hook hooks[ARRAY_SIZE(names)];
@@ -67,7 +67,7 @@ static const struct sample {
 	{ HD_FILE_METADATA, SYS_utimensat, HD_META_UTIMES, "lsm/inode_setattr" },
 	{ HD_FILE_METADATA, SYS_setxattr, HD_META_SETXATTR, "lsm/inode_setxattr" },
 	{ HD_FILE_METADATA, SYS_removexattr, HD_META_REMOVEXATTR, "lsm/inode_removexattr" },
-	{ HD_FILE_OPEN, SYS_openat2, 0, "tp_btf/io_uring_submit tp_btf/io_uring_complete" },
+	{ HD_FILE_OPEN, SYS_openat2, 0, "raw_tp/io_uring_submit raw_tp/io_uring_complete" },
 };
 
 static void push(const struct sample *s, int64_t time_ns, bool verified)
