@@ -11,6 +11,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/mountinfo.h"
+
 #define PARENT "heddle"
 #define DEPTH_MAX 64
 #define CREATE_TRIES 8
@@ -27,48 +29,9 @@ static void close_directory(DIR **d)
 		(void)closedir(*d);
 }
 
-/* Undoes mountinfo's octal escapes in place. */
-static void unescape(char *text)
-{
-	char *out = text;
-
-	for (const char *in = text; *in;) {
-		if (in[0] == '\\' && in[1] >= '0' && in[1] <= '3' && in[2] >= '0' && in[2] <= '7' && in[3] >= '0' &&
-		    in[3] <= '7') {
-			*out++ = (char)((in[1] - '0') << 6 | (in[2] - '0') << 3 | (in[3] - '0'));
-			in += 4;
-		} else {
-			*out++ = *in++;
-		}
-	}
-	*out = '\0';
-}
-
 int workload_cgroup2_mount(char *ret, size_t size)
 {
-	_cleanup_(close_stream) FILE *f = fopen("/proc/self/mountinfo", "re");
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-
-	if (!f)
-		return -errno;
-	while (getline(&line, &room, f) > 0) {
-		char *type = strstr(line, " - "), *save = NULL, *field = line;
-
-		if (!type || strncmp(type + 3, "cgroup2 ", 8) != 0)
-			continue;
-		/* The mount point is the fifth field. */
-		for (int i = 0; i < 5 && field; i++)
-			field = strtok_r(i ? NULL : line, " ", &save);
-		if (!field)
-			continue;
-		unescape(field);
-		if (strlen(field) >= size)
-			return -ENAMETOOLONG;
-		memcpy(ret, field, strlen(field) + 1);
-		return 0;
-	}
-	return -ENOENT;
+	return mountinfo_cgroup("/proc/self/mountinfo", NULL, NULL, ret, NULL, size);
 }
 
 static int write_at(int directory, const char *name, const char *text)
