@@ -15,11 +15,15 @@ struct vitals_places {
 	const char *cgroup;  /* directory in the v2 hierarchy; NULL: none */
 	const char *memory;  /* directory that has the memory controller: the same, one in v1's hierarchy, or NULL */
 	bool memory_v1;
+	const char *cpuacct, *blkio; /* v1: where the v2 hierarchy tells no such figures; NULL: none */
 	const char *cgroup_root, *memory_root; /* where those hierarchies are mounted: no level above is looked at */
 	const char *proc;    /* where procfs is mounted */
 };
 
-/* Paths are copied. -ENOENT with text: neither directory is there. */
+/*
+ * Paths are copied. -ENOENT with text: neither directory is there. Some 15 descriptors stay open, and two to four for
+ * each level above: who follows many workloads raises RLIMIT_NOFILE.
+ */
 int vitals_source_open(const struct vitals_places *places, struct vitals_source **ret, struct err *err);
 void vitals_source_free(struct vitals_source *s); /* NULL is fine */
 DEFINE_CLEANUP(struct vitals_source *, vitals_source_free);
