@@ -39,5 +39,12 @@ int vitals_places_of_pid(uint32_t pid, struct vitals_places *ret, char *room, si
  */
 int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret);
 
+/*
+ * Whether it counts processes and threads by state from procfs (it does, unless told otherwise): for those who have the
+ * counts from elsewhere (probes.h). It takes some ten microseconds a thread, so that it looks once a second at most,
+ * and more rarely the longer it takes; between two looks a sample has the last one's.
+ */
+void vitals_source_count_tasks(struct vitals_source *s, bool on);
+
 /* memory.current alone, of its own level: some two microseconds, for a guard that looks 100 times a second. */
 int vitals_source_usage(struct vitals_source *s, uint64_t *ret);

@@ -78,7 +78,8 @@ static void namespaces(void **state)
 static void lines(void **state)
 {
 	struct mountinfo m;
-	char none[] = "", few[] = "1 2 3 - cgroup x y", bare[] = "1 2 0:3 / /p rw -", empty[] = "1 2 0:3 / /p rw - tmpfs  rw\n";
+	char none[] = "", few[] = "1 2 3 - cgroup x y", bare[] = "1 2 0:3 / /p rw -";
+	char empty[] = "1 2 0:3 / /p rw - tmpfs  rw\n";
 	char bad[] = "1 2 0:3 /\\0 /p\\777\\04 rw - t s o";
 
 	assert_int_equal(mountinfo_parse(none, &m), -EINVAL);
