@@ -61,7 +61,7 @@ static bool home_of(const char *homes, const char *controller, char ret[PATH_MAX
 		const char *second = first ? memchr(first + 1, ':', (size_t)(end - first - 1)) : NULL;
 
 		next = *end ? end + 1 : end;
-		if (!second || (size_t)(end - second) > PATH_MAX)
+		if (!second || second[1] != '/' || (size_t)(end - second) > PATH_MAX)
 			continue;
 		for (const char *p = first + 1; p <= second; p += strcspn(p, ",:") + 1) {
 			if (strcspn(p, ",:") != wanted || memcmp(p, controller, wanted) != 0)
@@ -118,6 +118,10 @@ int places_of_pid(const char *proc, uint32_t pid, struct vitals_places *ret, cha
 	if (r < 0)
 		return r;
 	places.memory_v1 = places.memory != NULL;
+	/* Who sits in the root of v2 is a workload by its memory alone: what is told there is the whole machine's. */
+	if (places.memory && places.cgroup && strcmp(places.cgroup, places.cgroup_root) == 0 &&
+	    strcmp(places.memory, places.memory_root) != 0)
+		places.cgroup = places.cgroup_root = NULL;
 	if (!places.memory && places.cgroup &&
 	    (size_t)snprintf(file, sizeof(file), "%s/memory.current", places.cgroup) < sizeof(file) &&
 	    access(file, F_OK) == 0) {
