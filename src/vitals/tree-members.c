@@ -57,8 +57,8 @@ static void note_child(struct vitals_tree *t, struct tree_process *p)
 {
 	struct tree_process *parent = map_get(&t->processes, p->stat.parent);
 
-	/* A number used again. */
-	if (!parent || parent->stat.start > p->stat.start)
+	/* A number used again is no parent. */
+	if (!parent || parent == p || parent->stat.start > p->stat.start)
 		return;
 	p->origin = parent->pid;
 	p->origin_start = parent->stat.start;

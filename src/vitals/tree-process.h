@@ -39,7 +39,7 @@ void tree_process_sample(struct tree_process *p, const char *proc, bool all);
 void tree_process_measure(struct tree_process *p, const char *proc, uint64_t now_ns);
 /* Its memory is its own again. */
 void tree_process_unshare(struct tree_process *p);
-/* What measuring it would tell is not known well: 0, or how much is in doubt. */
+/* How much of what it counts for is in doubt, so that measuring it is worth the time; 0: nothing. */
 uint64_t tree_process_doubt(const struct tree_process *p, uint64_t now_ns);
 uint64_t tree_process_bytes(const struct tree_process *p);
 void tree_process_command(const char *proc, uint32_t pid, const char *comm, char *ret, size_t size);

@@ -15,6 +15,8 @@
 #define SLOPE_OVER_NS (CLOCK_SECOND_NS + CLOCK_SECOND_NS / 10)
 /* Shares of memory are measured for a fiftieth of the time at most. */
 #define MEASURE_SHARE 50
+/* And a look begins no other after that. */
+#define MEASURE_MAX_NS (2 * CLOCK_SECOND_NS / 1000)
 
 /* --- the agent ------------------------------------------------------------------------------------------------- */
 
@@ -99,20 +101,24 @@ static void assign_to(struct tree_process *p, struct tree_phase *phase)
 	p->assigned = true;
 }
 
-/* An orphan whose parents were never seen: those of its process group, or of its session, tell where it came from. */
+/*
+ * An orphan whose parents were never seen: those of its process group, or of its session, tell where it came from,
+ * unless that is the agent's own.
+ */
 static struct tree_phase *phase_of_kin(const struct vitals_tree *t, const struct tree_process *p,
 				       const struct tree_process *agent)
 {
+	bool group = p->stat.group && (!agent || agent->stat.group != p->stat.group);
+	bool session = p->stat.session && (!agent || agent->stat.session != p->stat.session);
 	struct tree_phase *by_session = NULL;
 	size_t cursor = 0;
 
-	for (struct tree_process *q; (q = map_next(&t->processes, &cursor));) {
+	for (struct tree_process *q; (group || session) && (q = map_next(&t->processes, &cursor));) {
 		if (!q->assigned || !q->phase)
 			continue;
-		if (q->stat.group == p->stat.group || q->pid == p->stat.group)
+		if (group && (q->stat.group == p->stat.group || q->pid == p->stat.group))
 			return q->phase;
-		if ((q->stat.session == p->stat.session || q->pid == p->stat.session) &&
-		    (!agent || agent->stat.session != p->stat.session))
+		if (session && (q->stat.session == p->stat.session || q->pid == p->stat.session))
 			by_session = q->phase;
 	}
 	return by_session;
@@ -143,11 +149,12 @@ static bool assign(struct vitals_tree *t, struct tree_process *p, const struct t
 static void assign_all(struct vitals_tree *t, const struct tree_process *agent)
 {
 	bool more = true;
+	size_t cursor = 0;
 
+	/* A parent comes before its children, wherever the map has it. */
 	while (more) {
-		size_t cursor = 0;
-
 		more = false;
+		cursor = 0;
 		for (struct tree_process *p; (p = map_next(&t->processes, &cursor));)
 			if (!p->assigned && tree_lives(t, p))
 				more |= assign(t, p, agent);
@@ -201,27 +208,37 @@ static void change_agent(struct vitals_tree *t, struct tree_process *agent)
 
 /* --- sums ------------------------------------------------------------------------------------------------------ */
 
-static void measure_one(struct vitals_tree *t)
+static struct tree_process *most_doubtful(struct vitals_tree *t)
 {
 	struct tree_process *best = NULL;
 	uint64_t most = 0;
 	size_t cursor = 0;
 
-	if (t->now_ns < t->measure_due_ns)
-		return;
 	for (struct tree_process *p; (p = map_next(&t->processes, &cursor));) {
-		uint64_t doubt = tree_lives(t, p) ? tree_process_doubt(p, t->now_ns) : 0;
+		uint64_t doubt = tree_process_doubt(p, t->now_ns);
 
-		if (doubt > most) {
+		/* The one whose pages others share first: as long as they are not measured they count for nothing. */
+		if (doubt > most || (doubt == most && doubt > 0 && p->sharers > best->sharers)) {
 			most = doubt;
 			best = p;
 		}
 	}
-	if (!best)
+	return best;
+}
+
+/* Who shares a process's pages is found by walking all of them, so that it is done rarely and for the fattest first. */
+static void measure(struct vitals_tree *t)
+{
+	uint64_t before = clock_boottime_ns(), took = 0;
+	struct tree_process *p;
+
+	if (t->now_ns < t->measure_due_ns)
 		return;
-	uint64_t before = clock_boottime_ns();
-	tree_process_measure(best, t->proc, t->now_ns);
-	t->measure_due_ns = t->now_ns + (clock_boottime_ns() - before) * MEASURE_SHARE;
+	while (took < MEASURE_MAX_NS && (p = most_doubtful(t))) {
+		tree_process_measure(p, t->proc, t->now_ns);
+		took = clock_boottime_ns() - before;
+	}
+	t->measure_due_ns = t->now_ns + took * MEASURE_SHARE;
 }
 
 static void sample(struct vitals_tree *t, struct tree_process *p)
@@ -398,7 +415,7 @@ int vitals_tree_look(struct vitals_tree *t, uint64_t now_ns)
 	tree_bury(t);
 	for (struct tree_process *p; (p = map_next(&t->processes, &cursor));)
 		sample(t, p);
-	measure_one(t);
+	measure(t);
 	sum_all(t);
 	return 0;
 }
