@@ -78,8 +78,9 @@ void vitals_available(const struct vitals_memory *levels, size_t n, const struct
 
 		if (m->limit != VITALS_UNKNOWN && m->current != VITALS_UNKNOWN) {
 			uint64_t head = less(m->limit, m->current);
-			uint64_t kept_clean = i ? kept(m - 1, child.clean) : 0;
-			uint64_t kept_all = i ? kept(m - 1, child.all) : 0;
+			uint64_t beside = known(m->kept);
+			uint64_t kept_clean = plus(beside, i ? kept(m - 1, child.clean) : 0);
+			uint64_t kept_all = plus(beside, i ? kept(m - 1, child.all) : 0);
 			uint64_t clean = plus(head, less(gain.clean, kept_clean));
 			uint64_t all = plus(head, less(gain.all, kept_all));
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "vitals/cgroup-files.h"
 #include "vitals/places.h"
+#include "vitals/siblings.h"
 #include "vitals/tasks.h"
 
 /* memory.stat has some 2 KiB, io.stat a line a device. */
@@ -65,6 +66,7 @@ static const char *const names[2][FILE_MAX] = {
 
 struct level {
 	char *path; /* in its hierarchy, "/" for its root; owned */
+	struct siblings *siblings; /* once they matter; owned */
 	int directory;
 	int files[FILE_MAX];
 };
@@ -125,9 +127,9 @@ static int add_levels(struct vitals_source *s, const char *directory, const char
 
 	while (length > 1 && path[length - 1] == '/')
 		path[--length] = '\0';
-	while (root && top > 1 && root[top - 1] == '/')
+	while (root && top > 0 && root[top - 1] == '/')
 		top--;
-	if (!root || top > length || strncmp(path, root, top) != 0 || (path[top] && path[top] != '/' && top > 1))
+	if (!root || top > length || strncmp(path, root, top) != 0 || (path[top] && path[top] != '/'))
 		top = length;
 	while (s->levels_n < VITALS_LEVELS_MAX) {
 		int r = add_level(s, path, path + top);
@@ -222,6 +224,7 @@ void vitals_source_free(struct vitals_source *s)
 	for (size_t i = 0; i < s->levels_n; i++) {
 		for (int j = 0; j < FILE_MAX; j++)
 			close_fd(&s->levels[i].files[j]);
+		siblings_free(s->levels[i].siblings);
 		close_fd(&s->levels[i].directory);
 		free(s->levels[i].path);
 	}
@@ -314,7 +317,7 @@ static void read_own(struct vitals_source *s, struct vitals_memory *m, uint64_t 
 }
 
 /* Most levels above have no limit; then nothing else of theirs matters, but the one below a limit needs its min. */
-static void read_above(struct vitals_source *s, size_t i, struct vitals_memory *m)
+static void read_above(struct vitals_source *s, size_t i, uint64_t now_ns, struct vitals_memory *m)
 {
 	struct level *level = &s->levels[i];
 	uint64_t hierarchical = VITALS_UNKNOWN;
@@ -325,6 +328,12 @@ static void read_above(struct vitals_source *s, size_t i, struct vitals_memory *
 	if (m->limit == VITALS_UNKNOWN && (m->min == 0 || m->min == VITALS_UNKNOWN))
 		return;
 	read_gain(s, level, m, &hierarchical);
+	if (s->memory_v1 || m->limit == VITALS_UNKNOWN)
+		return;
+	if (!level->siblings)
+		level->siblings = siblings_new(level->directory, strrchr(s->levels[i - 1].path, '/') + 1);
+	if (level->siblings)
+		m->kept = siblings_kept(level->siblings, now_ns);
 }
 
 /* The least of the limits, and of the machine's memory. */
@@ -374,7 +383,7 @@ static int read_memory(struct vitals_source *s, const struct vitals_host *host, 
 		read_own(s, &levels[0], &hierarchical);
 	}
 	for (size_t i = 1; i < s->levels_n; i++)
-		read_above(s, i, &levels[i]);
+		read_above(s, i, ret->time_ns, &levels[i]);
 	ret->memory = levels[0];
 	use_hidden_limit(s, levels, hierarchical, host);
 	ret->limit = least_limit(levels, s->levels_n, host);

@@ -146,6 +146,10 @@ static void protection(void **state)
 	expect(2, 30, 45, 45, 1);
 	levels[0].min = 1000 * MIB;
 	expect(2, 30, 40, 40, 1);
+	/* The sibling's may be kept too. */
+	levels[1].kept = 7 * MIB;
+	expect(2, 30, 33, 33, 1);
+	levels[1].kept = VITALS_UNKNOWN;
 	levels[0].min = 0;
 	levels[0].low = 1000 * MIB;
 	expect(2, 30, 90, 90, 0);

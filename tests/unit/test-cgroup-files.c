@@ -142,8 +142,8 @@ static void cpu_and_io(void **state)
 	struct vitals_io io = { 0 };
 
 	memset(&cpu, 0xff, sizeof(cpu));
-	cgroup_files_cpu(TEXT("usage_usec 3\nuser_usec 2\nsystem_usec 1\nnr_periods 9\nnr_throttled 4\nthrottled_usec 5\n"),
-			 &cpu);
+	cgroup_files_cpu(TEXT("usage_usec 3\nuser_usec 2\nsystem_usec 1\nnr_periods 9\nnr_throttled 4\n"
+			      "throttled_usec 5\n"), &cpu);
 	assert_int_equal(cpu.usage_ns, 3000);
 	assert_int_equal(cpu.user_ns, 2000);
 	assert_int_equal(cpu.system_ns, 1000);
@@ -155,8 +155,8 @@ static void cpu_and_io(void **state)
 	assert_int_equal(io.write_bytes, 22);
 	assert_int_equal(io.reads, 4);
 	assert_int_equal(io.writes, 5);
-	cgroup_files_blkio(TEXT("8:0 Read 100\n8:0 Write 200\n8:0 Sync 1\n8:0 Total 300\n8:16 Read 1\nTotal 301\n"), false,
-			   &io);
+	cgroup_files_blkio(TEXT("8:0 Read 100\n8:0 Write 200\n8:0 Sync 1\n8:0 Total 300\n8:16 Read 1\nTotal 301\n"),
+			   false, &io);
 	cgroup_files_blkio(TEXT("8:0 Read 7\n8:0 Write 8\n"), true, &io);
 	assert_int_equal(io.read_bytes, 101);
 	assert_int_equal(io.write_bytes, 200);
@@ -207,7 +207,8 @@ static void meminfo(void **state)
 static void odd(void **state)
 {
 	static const char *const texts[] = {
-		"anon\n", "anon \n", "anon x\n", "anon -5\n", "anon 1.5\n", "anon 99999999999999999999\n", " \n", "\n\n\n",
+		"anon\n", "anon \n", "anon x\n", "anon -5\n", "anon 1.5\n", "anon 99999999999999999999\n", " \n",
+		"\n\n\n",
 		"anonymous 5\n", "an 5\n", "ANON 5\n", "anon=5\n", "\xff\xfe\x80 5\n", "anon 18446744073709551615\n",
 	};
 

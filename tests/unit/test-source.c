@@ -11,8 +11,8 @@
 
 static void host(void)
 {
-	fake_file("proc/meminfo", "MemTotal: 8192000 kB\nMemFree: 4096000 kB\nMemAvailable: 6144000 kB\nSwapFree: 0 kB\n"
-				  "Dirty: 0 kB\nWriteback: 0 kB\n");
+	fake_file("proc/meminfo", "MemTotal: 8192000 kB\nMemFree: 4096000 kB\nMemAvailable: 6144000 kB\n"
+				  "SwapFree: 0 kB\nDirty: 0 kB\nWriteback: 0 kB\n");
 }
 
 static void thread(unsigned pid, unsigned tid, char state, const char *children)
@@ -32,6 +32,13 @@ static void cgroup_2(void)
 	fake_file("cg/a/memory.max", "1073741824\n");
 	fake_file("cg/a/memory.current", "1010827264\n"); /* 60 MiB are left */
 	fake_file("cg/a/memory.stat", "inactive_file 10485760\nactive_file 0\n");
+	/* Beside it: one that keeps 6 of its 8 MiB, and may give 2; one that keeps nothing. */
+	fake_file("cg/a/kept/memory.min", "6291456\n");
+	fake_file("cg/a/kept/memory.current", "8388608\n");
+	fake_file("cg/a/kept/memory.stat", "inactive_file 4194304\nactive_file 2097152\n");
+	fake_file("cg/a/plain/memory.min", "0\n");
+	fake_file("cg/a/plain/memory.current", "8388608\n");
+	fake_file("cg/a/plain/memory.stat", "inactive_file 4194304\nactive_file 2097152\n");
 	fake_file("cg/a/b/memory.max", "max\n");
 	fake_file("cg/a/b/memory.current", "1048576\n");
 	fake_file("cg/a/b/c/memory.max", "536870912\n");
@@ -77,9 +84,9 @@ static void version_2(void **state)
 	thread(20, 20, 'D', "");
 	thread(30, 30, 'T', "99 ");
 	thread(40, 40, 'Z', "");
-	strcpy(directory, fake_path("cg/a/b/c"));
-	strcpy(root, fake_path("cg/"));
-	strcpy(proc, fake_path("proc"));
+	(void)fake_at(directory, "cg/a/b/c");
+	(void)fake_at(root, "cg/");
+	(void)fake_at(proc, "proc");
 	struct vitals_places places = { .cgroup = directory, .memory = directory, .cgroup_root = root,
 					.memory_root = root, .proc = proc };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
@@ -103,8 +110,8 @@ static void version_2(void **state)
 	assert_int_equal(s.available.bound, 2);
 	assert_string_equal(s.bound, "/a");
 	assert_int_equal(s.available.free, 60 * MIB);
-	assert_int_equal(s.available.clean, 70 * MIB);
-	assert_int_equal(s.available.all, 70 * MIB);
+	assert_int_equal(s.available.clean, 66 * MIB);
+	assert_int_equal(s.available.all, 66 * MIB);
 	assert_int_equal(s.cpu.usage_ns, 1000000);
 	assert_true(s.cpu.throttled == VITALS_UNKNOWN);
 	assert_int_equal(s.io.write_bytes, 2);
@@ -140,7 +147,7 @@ static void no_limit(void **state)
 	fake_file("cg/memory.current", "4096\n");
 	fake_file("cg/cgroup.procs", "");
 	fake_file("cg/cgroup.threads", "");
-	strcpy(directory, fake_path("cg"));
+	(void)fake_at(directory, "cg");
 	struct vitals_places places = { .cgroup = directory, .memory = directory, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
@@ -165,8 +172,8 @@ static void controller_above(void **state)
 	fake_file("cg/a/memory.current", "52428800\n");
 	fake_file("cg/a/b/cgroup.procs", "");
 	fake_file("cg/a/b/cgroup.threads", "");
-	strcpy(directory, fake_path("cg/a/b"));
-	strcpy(root, fake_path("cg"));
+	(void)fake_at(directory, "cg/a/b");
+	(void)fake_at(root, "cg");
 	struct vitals_places places = { .cgroup = directory, .cgroup_root = root, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
@@ -211,9 +218,9 @@ static void both_versions(void **state)
 	fake_file("u/x/cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=4\n");
 	fake_file("u/x/cgroup.procs", "");
 	fake_file("u/x/cgroup.threads", "");
-	strcpy(memory, fake_path("m/a/b/"));
-	strcpy(memory_root, fake_path("m"));
-	strcpy(cgroup, fake_path("u/x"));
+	(void)fake_at(memory, "m/a/b/");
+	(void)fake_at(memory_root, "m");
+	(void)fake_at(cgroup, "u/x");
 	struct vitals_places places = { .cgroup = cgroup, .memory = memory, .memory_v1 = true,
 					.memory_root = memory_root, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
@@ -244,7 +251,7 @@ static void hidden_limit(void **state)
 	memory_1("m", "9223372036854771712\n", "52428800\n", "hierarchical_memory_limit 104857600\n");
 	fake_file("m/tasks", "");
 	fake_file("m/cgroup.procs", "");
-	strcpy(memory, fake_path("m"));
+	(void)fake_at(memory, "m");
 	struct vitals_places places = { .memory = memory, .memory_v1 = true, .memory_root = memory,
 					.proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
@@ -271,9 +278,9 @@ static void version_1(void **state)
 	fake_file("c/cpuacct.usage", "12345\n");
 	fake_file("c/cpuacct.usage_user", "12000\n");
 	fake_file("b/blkio.throttle.io_service_bytes_recursive", "8:0 Read 5\n8:0 Write 6\nTotal 11\n");
-	strcpy(memory, fake_path("m"));
-	strcpy(cpu, fake_path("c"));
-	strcpy(io, fake_path("b"));
+	(void)fake_at(memory, "m");
+	(void)fake_at(cpu, "c");
+	(void)fake_at(io, "b");
 	struct vitals_places places = { .memory = memory, .memory_v1 = true, .memory_root = memory, .cpuacct = cpu,
 					.blkio = io, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
@@ -312,17 +319,20 @@ static void places(void **state)
 	char proc[PATH_MAX], room[4096], small[8], text[8192];
 	struct vitals_places p;
 
-	strcpy(proc, fake_path("proc"));
+	(void)fake_at(proc, "proc");
 	(void)snprintf(text, sizeof(text),
-		       "35 31 0:32 / %s/m rw - cgroup cgroup rw,memory\n36 31 0:33 / %s/c rw - cgroup cgroup rw,cpu,cpuacct\n"
-		       "37 31 0:34 / %s/b rw - cgroup cgroup rw,blkio\n41 31 0:38 / %s/u\\040v rw - cgroup2 cgroup2 rw\n",
+		       "35 31 0:32 / %s/m rw - cgroup cgroup rw,memory\n"
+		       "36 31 0:33 / %s/c rw - cgroup cgroup rw,cpu,cpuacct\n"
+		       "37 31 0:34 / %s/b rw - cgroup cgroup rw,blkio\n"
+		       "41 31 0:38 / %s/u\\040v rw - cgroup2 cgroup2 rw\n",
 		       fake, fake, fake, fake);
 	fake_file("proc/self/mountinfo", text);
 	fake_file("m/job/x", "");
 	fake_file("c/job/x", "");
 	fake_file("b/x", "");
 	fake_file("u v/odd \\040:name/x", "");
-	fake_file("proc/7/cgroup", "4:memory:/job\n3:blkio:/\n2:cpu,cpuacct:/job\n1:name=systemd:/\n0::/odd \\040:name\n");
+	fake_file("proc/7/cgroup", "4:memory:/job\n3:blkio:/\n2:cpu,cpuacct:/job\n1:name=systemd:/\n"
+				   "0::/odd \\040:name\n");
 	assert_int_equal(places_of_pid(proc, 7, &p, room, sizeof(room)), 0);
 	assert_string_equal(p.cgroup, fake_path("u v/odd \\040:name"));
 	assert_string_equal(p.cgroup_root, fake_path("u v"));

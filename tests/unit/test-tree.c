@@ -36,13 +36,21 @@ static void file_of(const struct fact *f, const char *name, const char *text)
 	fake_file(path, text);
 }
 
+static void add(const char *text)
+{
+	size_t length = strlen(pids);
+
+	assert_true((size_t)snprintf(pids + length, sizeof(pids) - length, "%s", text) < sizeof(pids) - length);
+}
+
 static void put(struct fact f)
 {
 	char text[1024], path[64];
 	unsigned long start = f.start ? f.start : f.pid, stack = f.stack ? f.stack : f.pid * 4096UL;
 
 	(void)snprintf(text, sizeof(text),
-		       "%u (%s) S %u %u %u 0 -1 4194304 1 0 0 0 5 5 0 0 20 0 1 0 %lu 1000 100 18446744073709551615 1 2 %lu 0\n",
+		       "%u (%s) S %u %u %u 0 -1 4194304 1 0 0 0 5 5 0 0 20 0 1 0 %lu 1000 100 18446744073709551615 1 2 "
+		       "%lu 0\n",
 		       f.pid, f.comm, f.parent, f.group, f.session, start, stack);
 	file_of(&f, "stat", text);
 	(void)snprintf(text, sizeof(text), "%lu %lu %lu 0 0 0 0\n", PAGES(1000), PAGES(f.anon + f.shmem + f.file),
@@ -61,7 +69,7 @@ static void put(struct fact f)
 	fake_bytes(path, command, strlen(command) + 1);
 	(void)snprintf(text, sizeof(text), "%u\n", f.pid);
 	if (!strstr(pids, text))
-		strcat(pids, text);
+		add(text);
 }
 
 static void gone(unsigned pid)
@@ -450,7 +458,7 @@ static void own_cgroup(void **state)
 	put((struct fact){ 11, 10, "pytest", .anon = 10 });
 	put((struct fact){ 12, 11, "worker", .anon = 10 });
 	pids[0] = '\0';
-	strcat(pids, "10\n");
+	add("10\n");
 	fake_file("cg/tool-1/cgroup.procs", "11\n12\n");
 	fake_file("cg/tool-1/memory.stat", "anon 33554432\nfile 9\nshmem 1048576\n");
 	begin(10, NULL, true);
@@ -459,7 +467,8 @@ static void own_cgroup(void **state)
 	assert_int_equal(phase(11).bytes, 33 * MIB);
 	/* Somebody else's process in it: then it is not the phase's own. */
 	put((struct fact){ 13, 10, "git", .anon = 1 });
-	strcpy(pids, "10\n");
+	pids[0] = '\0';
+	add("10\n");
 	fake_file("cg/tool-1/cgroup.procs", "11\n12\n13\n");
 	look();
 	assert_false(phase(11).own_cgroup);
@@ -478,7 +487,7 @@ static void hostile(void **state)
 	put((struct fact){ 14, 10, "z" });
 	fake_file("proc/14/stat", "14 (z) Z 10 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 14 0 0 0 0 0 0\n");
 	put((struct fact){ 15, 15, "own parent" });
-	strcat(pids, "99999999999999\n0\n-3\nx\n16\n");
+	add("99999999999999\n0\n-3\nx\n16\n");
 	begin(10, NULL, true);
 	look();
 	assert_int_equal(agent(), 10);
