@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "vitals/cgroup-files.h"
@@ -18,6 +19,13 @@
 #define TEXT_MAX 32768
 #define TASKS_EVERY_NS CLOCK_SECOND_NS
 #define TASKS_SHARE 500
+/*
+ * Most of a sample's cost is the number of files. What only grows, or is rarely changed, is read about once a second; and
+ * so is all of a workload that has neither run nor used another page since the last sample, but its limits.
+ */
+#define SLOW_EVERY_NS (CLOCK_SECOND_NS * 9 / 10)
+/* The machine's figures serve all workloads that are sampled in one go. */
+#define HOST_FOR_NS (CLOCK_SECOND_NS / 100)
 
 enum {
 	FILE_CURRENT,
@@ -66,8 +74,9 @@ static const char *const names[2][FILE_MAX] = {
 
 struct level {
 	char *path; /* in its hierarchy, "/" for its root; owned */
-	struct siblings *siblings; /* once they matter; owned */
 	int directory;
+	bool matters;		   /* above the workload: it has a limit, or a min */
+	struct siblings *siblings; /* once they matter; owned */
 	int files[FILE_MAX];
 };
 
@@ -80,10 +89,21 @@ struct vitals_source {
 	bool cpu_v1, io_v1;
 	int pressure[3]; /* cpu, memory, io */
 	int meminfo;
+	dev_t meminfo_device;
+	ino_t meminfo_inode;
 	char *proc; /* owned */
 	bool count_tasks;
 	uint64_t tasks_due_ns;
 	struct vitals_tasks tasks;
+	uint64_t slow_due_ns;
+	bool slow;  /* this sample reads all */
+	bool quiet; /* nothing has moved since the last */
+	/* As last read, for what this sample leaves out. */
+	struct vitals_memory memory;
+	uint64_t hierarchical;
+	struct vitals_cpu cpu_last;
+	struct vitals_io io_last;
+	struct vitals_pressure pressures;
 	char text[TEXT_MAX];
 };
 
@@ -179,6 +199,8 @@ static struct vitals_source *source_new(const char *proc)
 	for (size_t i = 0; i < ARRAY_SIZE(s->pressure); i++)
 		s->pressure[i] = NOT_THERE;
 	s->count_tasks = true;
+	s->hierarchical = VITALS_UNKNOWN;
+	memset(&s->memory, 0xff, sizeof(s->memory));
 	memset(&s->tasks, 0xff, sizeof(s->tasks));
 	s->proc = strdup(proc ? proc : "/proc");
 	if (!s->proc) {
@@ -193,6 +215,7 @@ int vitals_source_open(const struct vitals_places *places, struct vitals_source 
 	_cleanup_(vitals_source_free_p) struct vitals_source *s = source_new(places->proc);
 	const char *directory = places->memory ? places->memory : places->cgroup;
 	char meminfo[PATH_MAX];
+	struct stat st;
 
 	if (!s)
 		return err_errno(err, ENOMEM, "can't read vitals");
@@ -211,6 +234,10 @@ int vitals_source_open(const struct vitals_places *places, struct vitals_source 
 	open_others(s, places);
 	if ((size_t)snprintf(meminfo, sizeof(meminfo), "%s/meminfo", s->proc) < sizeof(meminfo))
 		s->meminfo = open(meminfo, O_RDONLY | O_CLOEXEC);
+	if (s->meminfo >= 0 && fstat(s->meminfo, &st) == 0) {
+		s->meminfo_device = st.st_dev;
+		s->meminfo_inode = st.st_ino;
+	}
 	*ret = TAKE_PTR(s);
 	return 0;
 }
@@ -286,10 +313,30 @@ static void read_gain(struct vitals_source *s, struct level *level, struct vital
 		cgroup_files_stat_v1(s->text, (size_t)n, m, ret_hierarchical);
 	else if (n >= 0)
 		cgroup_files_stat_v2(s->text, (size_t)n, m);
+	if (level == &s->levels[0] && !s->slow) {
+		m->swap_limit = s->memory.swap_limit;
+		return;
+	}
 	m->swap_limit = read_number(s, level, FILE_SWAP_LIMIT);
 	/* v1 limits memory and swap together: what may be swapped when memory is full is the rest. */
 	if (s->memory_v1 && m->swap_limit != VITALS_UNKNOWN && m->limit != VITALS_UNKNOWN)
 		m->swap_limit = m->swap_limit > m->limit ? m->swap_limit - m->limit : 0;
+}
+
+static void read_slow(struct vitals_source *s, struct vitals_memory *m)
+{
+	struct level *level = &s->levels[0];
+
+	m->peak = read_number(s, level, FILE_PEAK);
+	if (s->memory_v1) {
+		m->min = m->low = 0;
+		m->kernel = read_number(s, level, FILE_KERNEL);
+		m->max_events = read_number(s, level, FILE_FAILS);
+	} else {
+		m->high = read_number(s, level, FILE_HIGH);
+		m->min = read_protection(s, level, FILE_MIN, m->current);
+		m->low = read_protection(s, level, FILE_LOW, m->current);
+	}
 }
 
 static void read_own(struct vitals_source *s, struct vitals_memory *m, uint64_t *ret_hierarchical)
@@ -298,34 +345,43 @@ static void read_own(struct vitals_source *s, struct vitals_memory *m, uint64_t 
 
 	m->limit = read_number(s, level, FILE_LIMIT);
 	read_gain(s, level, m, ret_hierarchical);
-	m->peak = read_number(s, level, FILE_PEAK);
 	ssize_t n = read_level(s, level, FILE_EVENTS);
-	if (s->memory_v1) {
-		m->min = m->low = 0;
-		m->kernel = read_number(s, level, FILE_KERNEL);
-		m->max_events = read_number(s, level, FILE_FAILS);
-		if (n >= 0)
-			cgroup_files_oom_control(s->text, (size_t)n, m);
+	if (n >= 0 && s->memory_v1)
+		cgroup_files_oom_control(s->text, (size_t)n, m);
+	else if (n >= 0)
+		cgroup_files_events(s->text, (size_t)n, m);
+	if (!s->memory_v1)
+		m->swap = read_number(s, level, FILE_SWAP);
+	if (s->slow) {
+		read_slow(s, m);
 		return;
 	}
-	if (n >= 0)
-		cgroup_files_events(s->text, (size_t)n, m);
-	m->high = read_number(s, level, FILE_HIGH);
-	m->min = read_protection(s, level, FILE_MIN, m->current);
-	m->low = read_protection(s, level, FILE_LOW, m->current);
-	m->swap = read_number(s, level, FILE_SWAP);
+	m->peak = s->memory.peak == VITALS_UNKNOWN ? VITALS_UNKNOWN : MAX(s->memory.peak, m->current);
+	m->high = s->memory.high;
+	m->min = s->memory.min;
+	m->low = s->memory.low;
+	if (s->memory_v1) {
+		m->kernel = s->memory.kernel;
+		m->max_events = s->memory.max_events;
+	}
 }
 
-/* Most levels above have no limit; then nothing else of theirs matters, but the one below a limit needs its min. */
+/*
+ * Most levels above have no limit; then nothing else of theirs matters, but the one below a limit needs its min.
+ * Whether they have one is looked up with the slow part.
+ */
 static void read_above(struct vitals_source *s, size_t i, uint64_t now_ns, struct vitals_memory *m)
 {
 	struct level *level = &s->levels[i];
 	uint64_t hierarchical = VITALS_UNKNOWN;
 
+	if (!level->matters && !s->slow)
+		return;
 	m->limit = read_number(s, level, FILE_LIMIT);
 	m->current = read_number(s, level, FILE_CURRENT);
 	m->min = s->memory_v1 ? 0 : read_protection(s, level, FILE_MIN, m->current);
-	if (m->limit == VITALS_UNKNOWN && (m->min == 0 || m->min == VITALS_UNKNOWN))
+	level->matters = m->limit != VITALS_UNKNOWN || (m->min != 0 && m->min != VITALS_UNKNOWN);
+	if (!level->matters)
 		return;
 	read_gain(s, level, m, &hierarchical);
 	if (s->memory_v1 || m->limit == VITALS_UNKNOWN)
@@ -350,42 +406,53 @@ static uint64_t least_limit(const struct vitals_memory *levels, size_t n, const 
  * v1 tells the limit over all levels, also of those that a namespace hides from us. What is used there can't be seen:
  * the topmost that we see stands for it.
  */
-static void use_hidden_limit(struct vitals_source *s, struct vitals_memory *levels, uint64_t hierarchical,
-			     const struct vitals_host *host)
+static void use_hidden_limit(struct vitals_source *s, struct vitals_memory *levels, const struct vitals_host *host,
+			     uint64_t now_ns)
 {
 	struct level *level = &s->levels[s->levels_n - 1];
 	struct vitals_memory *top = &levels[s->levels_n - 1];
 	uint64_t ignored;
 
-	if (hierarchical >= least_limit(levels, s->levels_n, host))
+	if (s->hierarchical >= least_limit(levels, s->levels_n, host))
 		return;
-	/* A limit that was lowered while we read looks the same. */
-	for (size_t i = 0; i < s->levels_n; i++)
-		levels[i].limit = read_number(s, &s->levels[i], FILE_LIMIT);
-	if (hierarchical >= least_limit(levels, s->levels_n, host))
+	/* A limit that has just been changed looks the same. */
+	s->slow = true;
+	read_gain(s, &s->levels[0], &levels[0], &s->hierarchical);
+	levels[0].limit = read_number(s, &s->levels[0], FILE_LIMIT);
+	for (size_t i = 1; i < s->levels_n; i++)
+		read_above(s, i, now_ns, &levels[i]);
+	if (s->hierarchical >= least_limit(levels, s->levels_n, host))
 		return;
 	if (s->levels_n > 1)
 		read_gain(s, level, top, &ignored);
-	top->limit = hierarchical;
+	top->limit = s->hierarchical;
 }
 
+/* Sets s->quiet. */
 static int read_memory(struct vitals_source *s, const struct vitals_host *host, struct vitals_sample *ret)
 {
 	struct vitals_memory levels[VITALS_LEVELS_MAX];
-	uint64_t hierarchical = VITALS_UNKNOWN;
 	ssize_t n = s->has_memory ? read_level(s, &s->levels[0], FILE_CURRENT) : -EBADF;
+	uint64_t current = n < 0 ? VITALS_UNKNOWN : cgroup_files_number(s->text, (size_t)n);
 
 	if (n == -ENOENT)
 		return -ENOENT;
+	s->quiet = !s->slow && current == s->memory.current && ret->cpu.usage_ns != VITALS_UNKNOWN &&
+		   ret->cpu.usage_ns == s->cpu_last.usage_ns;
 	memset(levels, 0xff, s->levels_n * sizeof(levels[0]));
-	if (n >= 0) {
-		levels[0].current = cgroup_files_number(s->text, (size_t)n);
-		read_own(s, &levels[0], &hierarchical);
+	if (s->quiet) {
+		levels[0] = s->memory;
+		levels[0].limit = read_number(s, &s->levels[0], FILE_LIMIT);
+	} else if (n >= 0) {
+		levels[0].current = current;
+		s->hierarchical = VITALS_UNKNOWN;
+		read_own(s, &levels[0], &s->hierarchical);
+		s->memory = levels[0];
 	}
 	for (size_t i = 1; i < s->levels_n; i++)
 		read_above(s, i, ret->time_ns, &levels[i]);
 	ret->memory = levels[0];
-	use_hidden_limit(s, levels, hierarchical, host);
+	use_hidden_limit(s, levels, host, ret->time_ns);
 	ret->limit = least_limit(levels, s->levels_n, host);
 	vitals_available(levels, s->levels_n, host, &ret->available);
 	const char *bound = ret->available.bound == VITALS_BOUND_HOST ? "" : s->levels[ret->available.bound].path;
@@ -429,17 +496,22 @@ static void read_io(struct vitals_source *s, struct vitals_io *ret)
 		cgroup_files_blkio(s->text, (size_t)n, true, ret);
 }
 
+/* memory.pressure each time; of the others the kernel keeps the sums. */
 static void read_pressure(struct vitals_source *s, struct vitals_pressure *ret)
 {
 	struct vitals_stall *stalls[3] = { &ret->cpu, &ret->memory, &ret->io };
 
-	ret->known = false;
-	for (size_t i = 0; i < ARRAY_SIZE(stalls); i++) {
-		ssize_t n = read_fd(s, s->pressure[i]);
+	if (s->slow)
+		ret->known = false;
+	else
+		*ret = s->pressures;
+	for (size_t i = 0; !s->quiet && i < ARRAY_SIZE(stalls); i++) {
+		ssize_t n = s->slow || stalls[i] == &ret->memory ? read_fd(s, s->pressure[i]) : 0;
 
 		if (n > 0)
 			ret->known |= cgroup_files_pressure(s->text, (size_t)n, stalls[i]);
 	}
+	s->pressures = *ret;
 }
 
 static int read_tasks(struct vitals_source *s, uint64_t now_ns, struct vitals_tasks *ret)
@@ -459,26 +531,51 @@ static int read_tasks(struct vitals_source *s, uint64_t now_ns, struct vitals_ta
 	return r == -ENOENT && s->cgroup >= 0 ? r : 0;
 }
 
+static struct vitals_host read_host(struct vitals_source *s, uint64_t now_ns)
+{
+	static _Thread_local struct {
+		uint64_t time_ns;
+		dev_t device;
+		ino_t inode;
+		struct vitals_host host;
+	} last;
+
+	if (now_ns - last.time_ns < HOST_FOR_NS && last.device == s->meminfo_device && last.inode == s->meminfo_inode)
+		return last.host;
+	memset(&last.host, 0xff, sizeof(last.host));
+	last.time_ns = now_ns;
+	last.device = s->meminfo_device;
+	last.inode = s->meminfo_inode;
+	ssize_t n = read_fd(s, s->meminfo);
+	if (n > 0)
+		cgroup_files_meminfo(s->text, (size_t)n, &last.host);
+	return last.host;
+}
+
 int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret)
 {
 	struct vitals_probed probed = ret->probed;
-	struct vitals_host host;
 
 	memset(ret, 0xff, sizeof(*ret));
-	memset(&host, 0xff, sizeof(host));
 	ret->probed = probed;
 	ret->bound[0] = '\0';
 	ret->time_ns = clock_boottime_ns();
-	ssize_t n = read_fd(s, s->meminfo);
-	if (n > 0)
-		cgroup_files_meminfo(s->text, (size_t)n, &host);
-	int r = read_memory(s, &host, ret);
+	s->slow = ret->time_ns >= s->slow_due_ns;
+	if (s->slow)
+		s->slow_due_ns = ret->time_ns + SLOW_EVERY_NS;
+	struct vitals_host host = read_host(s, ret->time_ns);
+	int r = read_cpu(s, &ret->cpu);
 	if (r == 0)
-		r = read_cpu(s, &ret->cpu);
+		r = read_memory(s, &host, ret);
 	if (r < 0)
 		return r;
-	read_io(s, &ret->io);
+	if (s->quiet)
+		ret->io = s->io_last;
+	else
+		read_io(s, &ret->io);
 	read_pressure(s, &ret->pressure);
+	s->cpu_last = ret->cpu;
+	s->io_last = ret->io;
 	return read_tasks(s, ret->time_ns, &ret->tasks);
 }
 
