@@ -20,8 +20,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
-#include "base/mountinfo.h"
 #include "vitals/source.h"
 #include "vitals/tree.h"
 
@@ -97,7 +97,8 @@ static void make(struct workload *w, size_t i, const struct vitals_places *ours,
 		die(w->cgroup);
 	places.cgroup = places.memory = options.cgroup = w->cgroup;
 	if (ours->memory_v1) {
-		(void)snprintf(w->memory, sizeof(w->memory), "%.3000s/heddle-bench-%d-%zu", ours->memory, (int)getpid(), i);
+		(void)snprintf(w->memory, sizeof(w->memory), "%.3000s/heddle-bench-%d-%zu", ours->memory, (int)getpid(),
+			       i);
 		if (mkdir(w->memory, 0755) < 0)
 			die(w->memory);
 		places.memory = w->memory;
@@ -225,11 +226,11 @@ int main(int argc, char **argv)
 		die("the limit of open files");
 	if (vitals_places_of_pid((uint32_t)getpid(), &ours, room, sizeof(room)) < 0 || pipe2(held, O_CLOEXEC) < 0)
 		die("no cgroup");
-	char unified[PATH_MAX];
-	if (mountinfo_cgroup("/proc/self/mountinfo", NULL, NULL, unified, NULL, sizeof(unified)) < 0)
+	struct cgroup_mount unified;
+	if (cgroup_find_mount("/proc", NULL, &unified) < 0)
 		die("no cgroup v2 hierarchy");
 	for (size_t i = 0; i < workloads_n; i++)
-		make(&workloads[i], i, &ours, unified, held);
+		make(&workloads[i], i, &ours, unified.at, held);
 	for (int slice = 0; slice < SLICES; slice++)
 		for (int way = 0; way < WAY_MAX; way++)
 			spent[way] += measure((enum way)way, seconds / SLICES);

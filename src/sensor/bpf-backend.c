@@ -480,8 +480,9 @@ static int backend_follow(void *self, const char *cgroup_path, const uint32_t *p
 	struct heddle_bpf__bss *bss = b->skeleton->bss;
 	int r;
 
-	/* The sensor shares its starter's v1 cgroups, and so does the command. */
-	system_v1_homes(pids_n ? pids[0] : (uint32_t)getpid(), (uint64_t *)bss->home_cgroup, bss->home_level);
+	uint32_t member = pids_n ? pids[0] : system_process_in(cgroup_path);
+
+	system_v1_homes(member ? member : (uint32_t)getpid(), (uint64_t *)bss->home_cgroup, bss->home_level);
 	if (cgroup_path) {
 		r = follow_cgroup(b, cgroup_path, err);
 		if (r < 0)

@@ -7,13 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/utsname.h>
 
+#include "base/cgroup.h"
 #include "base/proc.h"
 
 #define PROCESSES_MAX (1u << 20)
@@ -70,23 +70,9 @@ static bool is_cgroup2(const char *path)
 
 bool system_cgroup2_mount(char *ret, size_t size)
 {
-	static const char *const usual[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-	struct mntent *m;
-	FILE *f;
+	struct cgroup_mount mount;
 
-	for (size_t i = 0; i < ARRAY_SIZE(usual); i++)
-		if (is_cgroup2(usual[i]))
-			return snprintf(ret, size, "%s", usual[i]) < (int)size;
-	f = setmntent("/proc/self/mounts", "re");
-	if (!f)
-		return false;
-	while ((m = getmntent(f)))
-		if (!strcmp(m->mnt_type, "cgroup2"))
-			break;
-	if (m)
-		(void)snprintf(ret, size, "%s", m->mnt_dir);
-	(void)endmntent(f);
-	return m != NULL;
+	return cgroup_find_mount("/proc", NULL, &mount) == 0 && snprintf(ret, size, "%s", mount.at) < (int)size;
 }
 
 void system_describe(struct sensor_probe *ret)
@@ -207,37 +193,22 @@ int system_descendants(uint32_t pid, uint32_t **ret, size_t *ret_n)
 	return 0;
 }
 
-/* The mount of the v1 hierarchy that has this controller (or name=...). */
-static bool v1_mount(const char *controller, char *ret, size_t size)
-{
-	FILE *f = setmntent("/proc/self/mounts", "re");
-	struct mntent *m;
-	bool found = false;
-
-	if (!f)
-		return false;
-	while (!found && (m = getmntent(f)))
-		if (!strcmp(m->mnt_type, "cgroup") && hasmntopt(m, controller))
-			found = snprintf(ret, size, "%s", m->mnt_dir) < (int)size;
-	(void)endmntent(f);
-	return found;
-}
-
 /* One line of /proc/PID/cgroup: "4:memory:/some/where". */
 static void v1_home(char *line, uint64_t *ids, uint32_t *levels)
 {
 	char *rest = line, *number = strsep(&rest, ":"), *controllers = strsep(&rest, ":"), *path = rest;
 	unsigned long hierarchy = number ? strtoul(number, NULL, 10) : 0;
-	char mount[PATH_MAX / 2], whole[PATH_MAX];
+	struct cgroup_mount mount;
+	char whole[PATH_MAX];
 	struct stat st;
 
 	if (!path || !hierarchy || hierarchy >= HD_MAX_HIERARCHIES)
 		return;
 	path[strcspn(path, "\n")] = '\0';
 	controllers[strcspn(controllers, ",")] = '\0';
-	if (!strcmp(path, "/") || !v1_mount(controllers, mount, sizeof(mount)))
+	if (!strcmp(path, "/") || cgroup_find_mount("/proc", controllers, &mount) < 0)
 		return;
-	if (snprintf(whole, sizeof(whole), "%s%s", mount, path) >= (int)sizeof(whole) || stat(whole, &st))
+	if (snprintf(whole, sizeof(whole), "%s%s", mount.at, path) >= (int)sizeof(whole) || stat(whole, &st))
 		return;
 	ids[hierarchy] = st.st_ino;
 	for (const char *p = path; *p; p++)
@@ -256,4 +227,29 @@ void system_v1_homes(uint32_t pid, uint64_t ids[HD_MAX_HIERARCHIES], uint32_t le
 	while (fgets(line, sizeof(line), f))
 		v1_home(line, ids, levels);
 	(void)fclose(f);
+}
+
+/* In the directory itself, and where that has none in those below it: depth ends what others nest for us. */
+static uint32_t process_in(const char *cgroup, unsigned depth)
+{
+	char path[PATH_MAX], line[32];
+	struct dirent *entry;
+	uint32_t found;
+	DIR *d;
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
+	found = read_line(path, line, sizeof(line)) < 0 ? 0 : (uint32_t)strtoul(line, NULL, 10);
+	d = found || depth == 0 ? NULL : opendir(cgroup);
+	while (d && !found && (entry = readdir(d)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+		    snprintf(path, sizeof(path), "%s/%s", cgroup, entry->d_name) < (int)sizeof(path))
+			found = process_in(path, depth - 1);
+	if (d)
+		(void)closedir(d);
+	return found;
+}
+
+uint32_t system_process_in(const char *cgroup)
+{
+	return process_in(cgroup, 4);
 }

@@ -4,13 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mountinfo.h"
-
-#define HOMES_MAX 16384
+#include "base/cgroup.h"
 
 struct room {
 	char *at;
@@ -29,114 +26,66 @@ static int keep(struct room *room, const char *text, const char **ret)
 	return 0;
 }
 
-/* /proc/PID/cgroup, whole; negative errno. */
-static int read_homes(const char *proc, uint32_t pid, char ret[HOMES_MAX])
+/*
+ * One hierarchy: the process's directory and, unless ret_root is NULL, the mount. What is not there, or not to be
+ * reached, leaves them as they are. -ESRCH: the process is gone; -ENOSPC.
+ */
+static int place(const char *proc, uint32_t pid, const char *controller, struct room *room, const char **ret,
+		 const char **ret_root)
 {
-	char path[PATH_MAX];
-	size_t length = 0;
+	char path[CGROUP_PATH_MAX];
+	struct cgroup_mount mount;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%u/cgroup", proc, pid) >= sizeof(path))
-		return -ENAMETOOLONG;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	for (ssize_t n; length < HOMES_MAX - 1; length += (size_t)n) {
-		n = read(fd, ret + length, HOMES_MAX - 1 - length);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-	}
-	ret[length] = '\0';
-	return length ? 0 : -ESRCH;
+	if (cgroup_find_mount(proc, controller, &mount) < 0)
+		return 0;
+	int r = cgroup_directory_of(proc, pid, controller, &mount, path, sizeof(path));
+	if (r < 0)
+		return r == -ESRCH ? r : 0;
+	/* A removed one has a mark after its name. CPU and I/O of a v1 hierarchy's root are the whole machine's. */
+	if (access(path, F_OK) < 0 || (!ret_root && strcmp(path, mount.at) == 0))
+		return 0;
+	r = keep(room, path, ret);
+	return r < 0 || !ret_root ? r : keep(room, mount.at, ret_root);
 }
 
-/* The path of the line "N:controllers:path" that has this controller, "": v2's; NULL: none. No line may hold "\n". */
-static bool home_of(const char *homes, const char *controller, char ret[PATH_MAX])
+/* Only v2 has both in one hierarchy; whether the controller is there shows in the directory. */
+static bool has_memory(const char *cgroup)
 {
-	size_t wanted = strlen(controller);
+	char file[CGROUP_PATH_MAX + 32];
 
-	for (const char *line = homes, *next; *line; line = next) {
-		const char *end = strchrnul(line, '\n'), *first = memchr(line, ':', (size_t)(end - line));
-		const char *second = first ? memchr(first + 1, ':', (size_t)(end - first - 1)) : NULL;
-
-		next = *end ? end + 1 : end;
-		if (!second || second[1] != '/' || (size_t)(end - second) > PATH_MAX)
-			continue;
-		for (const char *p = first + 1; p <= second; p += strcspn(p, ",:") + 1) {
-			if (strcspn(p, ",:") != wanted || memcmp(p, controller, wanted) != 0)
-				continue;
-			memcpy(ret, second + 1, (size_t)(end - second - 1));
-			ret[end - second - 1] = '\0';
-			return true;
-		}
-	}
-	return false;
-}
-
-struct search {
-	const char *homes, *mountinfo;
-	struct room *room;
-};
-
-/* One hierarchy: its directory and, unless ret_root is NULL, its mount. 0: there is none, or none that we see. */
-static int place(struct search *s, const char *controller, const char **ret, const char **ret_root)
-{
-	char home[PATH_MAX], path[PATH_MAX], mount[PATH_MAX];
-
-	if (!home_of(s->homes, controller, home))
-		return 0;
-	/* CPU and I/O of a v1 hierarchy's root are the whole machine's, not a workload's. */
-	if (!ret_root && strcmp(home, "/") == 0)
-		return 0;
-	if (mountinfo_cgroup(s->mountinfo, *controller ? controller : NULL, home, path, mount, sizeof(path)) < 0 ||
-	    access(path, F_OK) < 0)
-		return 0;
-	int r = keep(s->room, path, ret);
-	if (r == 0 && ret_root)
-		r = keep(s->room, mount, ret_root);
-	return r;
+	(void)snprintf(file, sizeof(file), "%s/memory.current", cgroup);
+	return access(file, F_OK) == 0;
 }
 
 int places_of_pid(const char *proc, uint32_t pid, struct vitals_places *ret, char *room, size_t size)
 {
-	char homes[HOMES_MAX], mountinfo[PATH_MAX], file[PATH_MAX];
+	struct vitals_places p = { 0 };
 	struct room left = { room, size };
-	struct search s = { homes, mountinfo, &left };
-	struct vitals_places places = { 0 };
-	int r = read_homes(proc, pid, homes);
+	int r = keep(&left, proc, &p.proc);
 
+	if (r == 0)
+		r = place(proc, pid, NULL, &left, &p.cgroup, &p.cgroup_root);
+	if (r == 0)
+		r = place(proc, pid, "memory", &left, &p.memory, &p.memory_root);
 	if (r < 0)
 		return r;
-	if ((size_t)snprintf(mountinfo, sizeof(mountinfo), "%s/self/mountinfo", proc) >= sizeof(mountinfo))
-		return -ENAMETOOLONG;
-	r = keep(&left, proc, &places.proc);
-	if (r == 0)
-		r = place(&s, "", &places.cgroup, &places.cgroup_root);
-	if (r == 0)
-		r = place(&s, "memory", &places.memory, &places.memory_root);
-	if (r < 0)
-		return r;
-	places.memory_v1 = places.memory != NULL;
+	p.memory_v1 = p.memory != NULL;
 	/* Who sits in the root of v2 is a workload by its memory alone: what is told there is the whole machine's. */
-	if (places.memory && places.cgroup && strcmp(places.cgroup, places.cgroup_root) == 0 &&
-	    strcmp(places.memory, places.memory_root) != 0)
-		places.cgroup = places.cgroup_root = NULL;
-	if (!places.memory && places.cgroup &&
-	    (size_t)snprintf(file, sizeof(file), "%s/memory.current", places.cgroup) < sizeof(file) &&
-	    access(file, F_OK) == 0) {
-		places.memory = places.cgroup;
-		places.memory_root = places.cgroup_root;
+	if (p.memory && p.cgroup && strcmp(p.cgroup, p.cgroup_root) == 0 && strcmp(p.memory, p.memory_root) != 0)
+		p.cgroup = p.cgroup_root = NULL;
+	if (!p.memory && p.cgroup && has_memory(p.cgroup)) {
+		p.memory = p.cgroup;
+		p.memory_root = p.cgroup_root;
 	}
-	if (!places.cgroup)
-		r = place(&s, "cpuacct", &places.cpuacct, NULL);
+	if (!p.cgroup)
+		r = place(proc, pid, "cpuacct", &left, &p.cpuacct, NULL);
 	if (r == 0)
-		r = place(&s, "blkio", &places.blkio, NULL);
+		r = place(proc, pid, "blkio", &left, &p.blkio, NULL);
 	if (r < 0)
 		return r;
-	if (!places.cgroup && !places.memory)
+	if (!p.cgroup && !p.memory)
 		return -ENOENT;
-	*ret = places;
+	*ret = p;
 	return 0;
 }
 

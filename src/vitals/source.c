@@ -20,8 +20,8 @@
 #define TASKS_EVERY_NS CLOCK_SECOND_NS
 #define TASKS_SHARE 500
 /*
- * Most of a sample's cost is the number of files. What only grows, or is rarely changed, is read about once a second; and
- * so is all of a workload that has neither run nor used another page since the last sample, but its limits.
+ * Most of a sample's cost is the number of files. What only grows, or is rarely changed, is read about once a second;
+ * and so is all of a workload that has neither run nor used another page since the last sample, but its limits.
  */
 #define SLOW_EVERY_NS (CLOCK_SECOND_NS * 9 / 10)
 /* The machine's figures serve all workloads that are sampled in one go. */

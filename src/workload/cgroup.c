@@ -11,9 +11,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "base/mountinfo.h"
+#include "base/cgroup.h"
 
 #define PARENT "heddle"
+#define LEAF "agent"
 #define DEPTH_MAX 64
 #define CREATE_TRIES 8
 
@@ -31,7 +32,12 @@ static void close_directory(DIR **d)
 
 int workload_cgroup2_mount(char *ret, size_t size)
 {
-	return mountinfo_cgroup("/proc/self/mountinfo", NULL, NULL, ret, NULL, size);
+	struct cgroup_mount mount;
+	int r = cgroup_find_mount("/proc", NULL, &mount);
+
+	if (r < 0)
+		return r;
+	return snprintf(ret, size, "%s", mount.at) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
 static int write_at(int directory, const char *name, const char *text)
@@ -78,6 +84,8 @@ int cgroup_open(const char *path, bool lock, int *ret_fd, struct err *err)
 	return 0;
 }
 
+static void offer(int fd);
+
 int cgroup_create(const char *session, char *ret_path, size_t size, int *ret_fd, struct err *err)
 {
 	char mount[PATH_MAX], path[PATH_MAX + 64];
@@ -96,10 +104,12 @@ int cgroup_create(const char *session, char *ret_path, size_t size, int *ret_fd,
 		*slash = '\0';
 		if (mkdir(path, 0755) < 0 && errno != EEXIST)
 			return err_errno(err, errno, "can't create the cgroup %s", path);
-		/* Only a help for the report (peak memory); where the parent does not offer it there is none. */
+		/* What the hierarchy does not offer there is not to be had here. */
 		fd = open_directory(AT_FDCWD, path);
 		if (fd >= 0)
-			(void)write_at(TAKE_FD(fd), "cgroup.subtree_control", "+memory");
+			offer(fd);
+		close_fd(&fd);
+		fd = -1;
 		*slash = '/';
 		if (mkdir(path, 0755) < 0) {
 			if (errno == ENOENT)
@@ -223,7 +233,8 @@ int cgroup_remove(const char *path, int fd)
 
 static int sweep_child(int parent, const char *name, unsigned depth, void *context)
 {
-	_cleanup_close_ int fd = open_directory(parent, name);
+	const char *prefix = context;
+	_cleanup_close_ int fd = strncmp(name, prefix, strlen(prefix)) ? -1 : open_directory(parent, name);
 
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || cgroup_count(fd) > 0)
 		return 0;
@@ -232,16 +243,61 @@ static int sweep_child(int parent, const char *name, unsigned depth, void *conte
 	return 0;
 }
 
+void cgroup_sweep_in(const char *directory, const char *prefix)
+{
+	_cleanup_close_ int fd = open_directory(AT_FDCWD, directory);
+
+	if (fd >= 0)
+		(void)each_child(fd, sweep_child, 0, (void *)prefix);
+}
+
 void cgroup_sweep(void)
+{
+	char mount[PATH_MAX], path[PATH_MAX + 16];
+
+	if (workload_cgroup2_mount(mount, sizeof(mount)) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "%s/" PARENT, mount);
+	cgroup_sweep_in(path, "");
+}
+
+static const char *const controllers[] = { "+memory", "+cpu", "+io", "+pids" };
+
+/* Each by itself: one that is not to be had must not take the others along. */
+static void offer(int fd)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
+		(void)write_at(fd, "cgroup.subtree_control", controllers[i]);
+}
+
+void cgroup_offer_controllers(void)
 {
 	char mount[PATH_MAX];
 
 	if (workload_cgroup2_mount(mount, sizeof(mount)) < 0)
 		return;
-	_cleanup_close_ int top = open_directory(AT_FDCWD, mount);
-	_cleanup_close_ int fd = top < 0 ? -1 : open_directory(top, PARENT);
+	_cleanup_close_ int fd = open_directory(AT_FDCWD, mount);
 	if (fd >= 0)
-		(void)each_child(fd, sweep_child, 0, NULL);
+		offer(fd);
+}
+
+int cgroup_make_leaf(int fd, int *ret_fd)
+{
+	int leaf;
+
+	if (mkdirat(fd, LEAF, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	offer(fd);
+	leaf = open_directory(fd, LEAF);
+	if (leaf < 0)
+		return leaf;
+	*ret_fd = leaf;
+	return 0;
+}
+
+bool cgroup_has(int fd, const char *file)
+{
+	return faccessat(fd, file, F_OK, 0) == 0;
 }
 
 int cgroup_kill(int fd)

@@ -23,7 +23,9 @@ struct workload {
 	int gate;    /* write end; the child execs when a byte comes, exits when it is closed */
 	int report;  /* read end */
 	int cgroup_fd;
-	bool own;    /* the cgroup goes when we go */
+	bool own;    /* the cgroups go when we go */
+	bool leaf;   /* the command is in a cgroup below the session's */
+	struct v1_place memory, cpu;
 	char cgroup[PATH_MAX];
 	char program[PATH_MAX];
 };
@@ -257,6 +259,24 @@ static void drop_cgroup(struct workload *w)
 	w->own = false;
 }
 
+/*
+ * Into its cgroups. In v1's the command is measured and limited; where it can't be put it is followed all the same.
+ * Moving a process into a cgroup waits for all processors (some 15 ms), while the sensor is still being loaded.
+ */
+static void enter(struct workload *w, bool limited)
+{
+	_cleanup_close_ int leaf = -1;
+
+	if (w->own && limited && cgroup_has(w->cgroup_fd, "memory.max"))
+		w->leaf = cgroup_make_leaf(w->cgroup_fd, &leaf) == 0;
+	if (w->own && cgroup_enter(leaf >= 0 ? leaf : w->cgroup_fd, w->pid) < 0)
+		drop_cgroup(w);
+	if (v1_enter(&w->memory, w->pid) < 0)
+		v1_drop(&w->memory);
+	if (v1_enter(&w->cpu, w->pid) < 0)
+		v1_drop(&w->cpu);
+}
+
 static int start_child(struct workload *w, const struct workload_options *options, const struct identity *id,
 		       struct err *err)
 {
@@ -280,8 +300,7 @@ static int start_child(struct workload *w, const struct workload_options *option
 		child(options, w, id, gate_read, report_write);
 	}
 	w->pid = pid;
-	if (w->own && cgroup_enter(w->cgroup_fd, pid) < 0)
-		drop_cgroup(w);
+	enter(w, options->limited);
 	close_fd(&report_write);
 	report_write = -1;
 	return wait_for_gate(w, options, err);
@@ -291,8 +310,10 @@ static struct workload *workload_new(void)
 {
 	struct workload *w = calloc(1, sizeof(*w));
 
-	if (w)
-		w->gate = w->report = w->cgroup_fd = -1;
+	if (!w)
+		return NULL;
+	w->gate = w->report = w->cgroup_fd = -1;
+	w->memory = w->cpu = V1_PLACE_INIT;
 	return w;
 }
 
@@ -313,7 +334,17 @@ int workload_start(const struct workload_options *options, struct workload **ret
 			return r;
 	}
 	cgroup_sweep();
+	if (options->limited)
+		cgroup_offer_controllers();
 	w->own = cgroup_create(options->session, w->cgroup, sizeof(w->cgroup), &w->cgroup_fd, NULL) == 0;
+	if (options->measured) {
+		v1_sweep("memory");
+		(void)v1_create("memory", options->session, &w->memory);
+	}
+	if (options->limited) {
+		v1_sweep("cpu");
+		(void)v1_create("cpu", options->session, &w->cpu);
+	}
 	r = start_child(w, options, &id, err);
 	if (r < 0)
 		return r;
@@ -336,6 +367,31 @@ int workload_adopt(const char *cgroup, bool own, struct workload **ret, struct e
 	return 0;
 }
 
+void workload_places(const struct workload *w, struct workload_places *ret)
+{
+	*ret = (struct workload_places){ 0 };
+	(void)snprintf(ret->cgroup, sizeof(ret->cgroup), "%.1023s", w->cgroup);
+	(void)snprintf(ret->cpu, sizeof(ret->cpu), "%.1023s", w->cpu.fd >= 0 ? w->cpu.path : "");
+	ret->memory_v1 = w->memory.fd >= 0;
+	if (ret->memory_v1)
+		(void)snprintf(ret->memory, sizeof(ret->memory), "%.1023s", w->memory.path);
+	else if (w->cgroup_fd >= 0 && cgroup_has(w->cgroup_fd, "memory.current"))
+		memcpy(ret->memory, ret->cgroup, sizeof(ret->memory));
+}
+
+int workload_adopt_places(const struct workload_places *places, bool own, struct workload **ret, struct err *err)
+{
+	int r = workload_adopt(places->cgroup, own, ret, err);
+
+	if (r < 0)
+		return r;
+	if (places->memory_v1)
+		(void)v1_adopt(places->memory, &(*ret)->memory);
+	if (*places->cpu)
+		(void)v1_adopt(places->cpu, &(*ret)->cpu);
+	return 0;
+}
+
 void workload_free(struct workload *w)
 {
 	if (!w)
@@ -352,6 +408,8 @@ void workload_free(struct workload *w)
 	if (w->own)
 		(void)cgroup_remove(w->cgroup, w->cgroup_fd);
 	close_fd(&w->cgroup_fd);
+	v1_drop(&w->memory);
+	v1_drop(&w->cpu);
 	close_fd(&w->report);
 	free(w);
 }

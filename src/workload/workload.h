@@ -21,6 +21,8 @@ struct workload_options {
 	const char *directory; /* start there, NULL: here */
 	const sigset_t *mask;  /* the command's signal mask, NULL: as ours is now */
 	bool ignore_sigchld;   /* SIGCHLD was ignored when we were started, so the command must have it so */
+	bool measured;	       /* has cgroups of its own for memory and CPU in v1's hierarchies, too */
+	bool limited;	       /* has a limit of memory, or a guard: controllers are asked for */
 };
 
 /*
@@ -43,6 +45,17 @@ int workload_start(const struct workload_options *options, struct workload **ret
  * With own, workload_free removes it when empty; without, it is only counted.
  */
 int workload_adopt(const char *cgroup, bool own, struct workload **ret, struct err *err);
+
+/* The cgroups of one command: what one process tells another that adopts it. "": there is none. */
+struct workload_places {
+	char cgroup[1024]; /* in the v2 hierarchy */
+	char memory[1024]; /* where the memory controller is: the same directory, or one in v1's hierarchy */
+	char cpu[1024];	   /* in v1's hierarchy of the CPU controller */
+	bool memory_v1;
+};
+void workload_places(const struct workload *w, struct workload_places *ret);
+/* As workload_adopt, with what it has in v1's hierarchies. Those that are gone are left out. */
+int workload_adopt_places(const struct workload_places *places, bool own, struct workload **ret, struct err *err);
 
 /* Removes the cgroup when it is empty; kills a child that is still at its gate. NULL is fine. */
 void workload_free(struct workload *w);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/macro.h"
-#include "base/mountinfo.h"
 #include "vitals/cgroup-files.h"
 #include "vitals/process-files.h"
 
@@ -60,7 +59,6 @@ static void process(char *text, size_t length)
 	char command[16];
 	struct process_stat stat;
 	uint64_t resident, shared, value;
-	struct mountinfo m;
 
 	if (process_files_stat(text, length, &stat) == 0)
 		REQUIRE(memchr(stat.comm, '\0', sizeof(stat.comm)) && stat.state);
@@ -70,8 +68,6 @@ static void process(char *text, size_t length)
 	(void)process_files_value(text, "read_bytes", &value);
 	if (process_files_command(text, length, command, sizeof(command)))
 		REQUIRE(memchr(command, '\0', sizeof(command)) && *command);
-	if (mountinfo_parse(text, &m) == 0)
-		REQUIRE(m.root && m.point && m.type && m.options);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -445,7 +445,8 @@ static bool run(const struct test_case *c, unsigned number)
 	pid_t sibling = 0;
 
 	if (c->swap && (v1 || !has_swap())) {
-		(void)printf("ok %u - %s # SKIP %s\n", number, c->name, v1 ? "v1 limits swap together with memory" : "no swap");
+		(void)printf("ok %u - %s # SKIP %s\n", number, c->name,
+			     v1 ? "v1 limits swap together with memory" : "this machine has no swap to spare");
 		return true;
 	}
 	(void)snprintf(parent, sizeof(parent), "%s/parent", base);
@@ -495,8 +496,9 @@ static bool run(const struct test_case *c, unsigned number)
 	if (c->place != ALONE)
 		remove_cgroup(parent);
 	if (made && (before < 0 || later != -ENOENT || after.memory.oom_kills != sample.memory.oom_kills + 1)) {
-		(void)printf("# %lu kills where there were %lu; read as %d, and as %d when gone\n",
-			     (unsigned long)after.memory.oom_kills, (unsigned long)sample.memory.oom_kills, before, later);
+		(void)printf("# %lu kills, and %lu before; read as %d, and as %d when gone\n",
+			     (unsigned long)after.memory.oom_kills, (unsigned long)sample.memory.oom_kills, before,
+			     later);
 		(void)printf("not ok %u - %s\n", number, c->name);
 		return false;
 	}
@@ -591,7 +593,8 @@ int main(int argc, char **argv)
 	make_files();
 	(void)snprintf(base, sizeof(base), "%s/heddle-honest-%d", top, (int)getpid());
 	make_cgroup(base, true);
-	(void)printf("# | case           | cg | MiB  | free   | clean  | all    | got    | clean%% | all%%   | bound |\n");
+	(void)printf("# | case           | cg | MiB  | free   | clean  | all    | got    | clean%% | all%%   |"
+		     " bound |\n");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		if (!only || strcmp(only, cases[i].name) == 0)
 			failed |= !run(&cases[i], ++number);
