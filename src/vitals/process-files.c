@@ -84,7 +84,8 @@ bool process_files_value(const char *text, const char *name, uint64_t *ret)
 {
 	size_t length = strlen(name);
 
-	for (const char *line = text; line; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text, *end; line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
 		if (strncmp(line, name, length) != 0 || line[length] != ':')
 			continue;
 		const char *at = line + length + 1;

@@ -30,6 +30,16 @@ static void carry(struct tree_phase *phase, const struct tree_process *p)
 	phase->carried_write += p->write_bytes;
 }
 
+/* A copy that goes leaves its share to the others; the last one, all. */
+static void part(const struct tree_process *p, struct tree_process *origin)
+{
+	if (!p->shares || origin->sharers == 0)
+		return;
+	origin->stale = true;
+	if (--origin->sharers == 0 && !origin->shares)
+		tree_process_unshare(origin);
+}
+
 /*
  * Whoever waits for a process takes its storage bytes over (the kernel adds them to the parent's). Where the parent is
  * of the same phase nothing is to be done; else they stay with the phase, and the agent must not have them too.
@@ -47,8 +57,8 @@ static void bury(struct vitals_tree *t, struct tree_process *p)
 		takes->absorbed_read += p->read_bytes;
 		takes->absorbed_write += p->write_bytes;
 	}
-	if (p->shares && tree_lives(t, origin) && origin->sharers > 0 && --origin->sharers == 0 && !origin->shares)
-		tree_process_unshare(origin);
+	if (tree_lives(t, origin))
+		part(p, origin);
 	(void)map_remove(&t->processes, p->pid);
 	free(p);
 }
@@ -67,7 +77,7 @@ static void note_child(struct vitals_tree *t, struct tree_process *p)
 		parent->first_child_start = p->stat.start;
 	}
 	if (p->stat.stack && p->stat.stack == parent->stat.stack) {
-		p->shares = true;
+		p->shares = parent->stale = true;
 		parent->sharers++;
 	}
 }
@@ -78,8 +88,8 @@ static void on_exec(struct vitals_tree *t, struct tree_process *p)
 	struct tree_process *origin = tree_origin(t, p);
 
 	p->execed = true;
-	if (p->shares && origin && origin->sharers > 0 && --origin->sharers == 0 && !origin->shares)
-		tree_process_unshare(origin);
+	if (origin)
+		part(p, origin);
 	p->shares = false;
 	struct tree_phase *phase = p->phase;
 	if (phase && phase->out.pid == p->pid && phase->start == p->stat.start)

@@ -116,14 +116,23 @@ void tree_process_measure(struct tree_process *p, const char *proc, uint64_t now
 		return;
 	(void)process_files_value(text, "Pss_Shmem", &shmem);
 	/* The two files are read at two moments. */
-	p->base = MIN(anon + shmem, p->rss);
-	p->base_rss = p->rss;
+	p->share = MIN(anon + shmem, p->rss);
+	p->share_rss = p->rss;
+	p->pending = true;
+}
+
+void tree_process_commit(struct tree_process *p)
+{
+	p->base = p->share;
+	p->base_rss = p->share_rss;
+	p->pending = false;
 }
 
 void tree_process_unshare(struct tree_process *p)
 {
 	p->base = p->base_rss = p->rss;
 	p->measured_ns = 0;
+	p->pending = false;
 }
 
 uint64_t tree_process_bytes(const struct tree_process *p)

@@ -25,7 +25,10 @@ struct tree_process {
 	/* Memory: what it counts for is base, and what `rss` has grown by since base was found. */
 	uint64_t rss, shmem, shared_pages;
 	uint64_t base, base_rss;
-	uint64_t measured_ns; /* when base last was its proportional share; 0: never */
+	uint64_t measured_ns; /* when its proportional share was last found; 0: never */
+	uint64_t share, share_rss;
+	bool pending;	      /* that is not base yet */
+	bool stale;	      /* copies of it have come or gone, so that all of its image have other shares */
 	bool shares;	      /* forked and did not execute: its pages are its parent's until one of them writes */
 	unsigned sharers;     /* living children that do */
 	uint64_t read_bytes, write_bytes;
@@ -35,8 +38,10 @@ struct tree_process {
 int tree_process_stat(const char *proc, uint32_t pid, struct process_stat *ret);
 /* Reads what it holds and moves; `all`: also what seems not to have changed. */
 void tree_process_sample(struct tree_process *p, const char *proc, bool all);
-/* Sets base to its proportional share. Takes milliseconds for a large one. */
+/* Finds its proportional share. Takes milliseconds for a large one. */
 void tree_process_measure(struct tree_process *p, const char *proc, uint64_t now_ns);
+/* Makes that its base. */
+void tree_process_commit(struct tree_process *p);
 /* Its memory is its own again. */
 void tree_process_unshare(struct tree_process *p);
 /* How much of what it counts for is in doubt, so that measuring it is worth the time; 0: nothing. */

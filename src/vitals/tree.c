@@ -17,6 +17,7 @@
 #define MEASURE_SHARE 50
 /* And a look begins no other after that. */
 #define MEASURE_MAX_NS (2 * CLOCK_SECOND_NS / 1000)
+#define FAMILIES_MAX 64
 
 /* --- the agent ------------------------------------------------------------------------------------------------- */
 
@@ -217,13 +218,54 @@ static struct tree_process *most_doubtful(struct vitals_tree *t)
 	for (struct tree_process *p; (p = map_next(&t->processes, &cursor));) {
 		uint64_t doubt = tree_process_doubt(p, t->now_ns);
 
-		/* The one whose pages others share first: as long as they are not measured they count for nothing. */
-		if (doubt > most || (doubt == most && doubt > 0 && p->sharers > best->sharers)) {
+		if (doubt > most) {
 			most = doubt;
 			best = p;
 		}
 	}
 	return best;
+}
+
+/*
+ * Shares of one image make sense together: a parent's share alone would leave out what its children have of the same
+ * pages. Until all are known the parent counts whole and they for their growth.
+ */
+static bool family_is_known(const struct vitals_tree *t, const struct tree_process *p)
+{
+	size_t cursor = 0;
+
+	for (struct tree_process *q; (q = map_next(&t->processes, &cursor));)
+		if (q->stat.stack == p->stat.stack && q->measured_ns == 0 && tree_process_doubt(q, t->now_ns) > 0)
+			return false;
+	return true;
+}
+
+/* All of an image are to be measured anew; their old shares serve until then. */
+static void renew_families(struct vitals_tree *t)
+{
+	size_t cursor = 0;
+	unsigned renewed = 0;
+
+	for (struct tree_process *p; renewed < FAMILIES_MAX && (p = map_next(&t->processes, &cursor));) {
+		size_t other = 0;
+
+		if (!p->stale)
+			continue;
+		p->stale = false;
+		renewed++;
+		for (struct tree_process *q; (q = map_next(&t->processes, &other));)
+			if (q->stat.stack == p->stat.stack)
+				q->measured_ns = 0;
+	}
+}
+
+static void commit_shares(struct vitals_tree *t)
+{
+	size_t cursor = 0;
+
+	for (struct tree_process *p; (p = map_next(&t->processes, &cursor));)
+		if (p->pending && family_is_known(t, p))
+			tree_process_commit(p);
 }
 
 /* Who shares a process's pages is found by walking all of them, so that it is done rarely and for the fattest first. */
@@ -234,11 +276,13 @@ static void measure(struct vitals_tree *t)
 
 	if (t->now_ns < t->measure_due_ns)
 		return;
+	renew_families(t);
 	while (took < MEASURE_MAX_NS && (p = most_doubtful(t))) {
 		tree_process_measure(p, t->proc, t->now_ns);
 		took = clock_boottime_ns() - before;
 	}
 	t->measure_due_ns = t->now_ns + took * MEASURE_SHARE;
+	commit_shares(t);
 }
 
 static void sample(struct vitals_tree *t, struct tree_process *p)

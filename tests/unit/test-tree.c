@@ -336,6 +336,17 @@ static void forks_are_not_counted_twice(void **state)
 	put((struct fact){ 12, 11, "python", .anon = 410, .stack = 11 * 4096UL, .pss = 260 * 1024 });
 	look();
 	assert_int_equal(phase(11).bytes, 460 * MIB);
+	/* A third one: the shares of all are others then. */
+	put((struct fact){ 11, 10, "python", .anon = 400, .pss = 150 * 1024 });
+	put((struct fact){ 12, 11, "python", .anon = 410, .stack = 11 * 4096UL, .pss = 210 * 1024 });
+	put((struct fact){ 13, 11, "python", .anon = 400, .stack = 11 * 4096UL, .pss = 140 * 1024 });
+	look_at(1000);
+	assert_int_equal(phase(11).bytes, 500 * MIB);
+	gone(13);
+	put((struct fact){ 11, 10, "python", .anon = 400, .pss = 200 * 1024 });
+	put((struct fact){ 12, 11, "python", .anon = 410, .stack = 11 * 4096UL, .pss = 260 * 1024 });
+	look_at(1000);
+	assert_int_equal(phase(11).bytes, 460 * MIB);
 	/* Once alone, all is the parent's again. */
 	gone(12);
 	look();
