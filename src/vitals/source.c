@@ -20,8 +20,9 @@
 #define TASKS_EVERY_NS CLOCK_SECOND_NS
 #define TASKS_SHARE 500
 /*
- * Most of a sample's cost is the number of files. What only grows, or is rarely changed, is read about once a second;
- * and so is all of a workload that has neither run nor used another page since the last sample, but its limits.
+ * Most of a sample's cost is the number of files, so that what only grows, or is rarely changed, is read about once a
+ * second. So is the pressure of a calm workload: far from its limit, and moving slowly. And so is all but the limits
+ * and the kills of a quiet one: which has neither run nor used another page since the last sample.
  */
 #define SLOW_EVERY_NS (CLOCK_SECOND_NS * 9 / 10)
 /* The machine's figures serve all workloads that are sampled in one go. */
@@ -98,6 +99,9 @@ struct vitals_source {
 	uint64_t slow_due_ns;
 	bool slow;  /* this sample reads all */
 	bool quiet; /* nothing has moved since the last */
+	bool calm;
+	bool swap;  /* the machine has some */
+	uint64_t clean, limit; /* of the last */
 	/* As last read, for what this sample leaves out. */
 	struct vitals_memory memory;
 	uint64_t hierarchical;
@@ -339,19 +343,25 @@ static void read_slow(struct vitals_source *s, struct vitals_memory *m)
 	}
 }
 
+static void read_events(struct vitals_source *s, struct vitals_memory *m)
+{
+	ssize_t n = read_level(s, &s->levels[0], FILE_EVENTS);
+
+	if (n >= 0 && s->memory_v1)
+		cgroup_files_oom_control(s->text, (size_t)n, m);
+	else if (n >= 0)
+		cgroup_files_events(s->text, (size_t)n, m);
+}
+
 static void read_own(struct vitals_source *s, struct vitals_memory *m, uint64_t *ret_hierarchical)
 {
 	struct level *level = &s->levels[0];
 
 	m->limit = read_number(s, level, FILE_LIMIT);
 	read_gain(s, level, m, ret_hierarchical);
-	ssize_t n = read_level(s, level, FILE_EVENTS);
-	if (n >= 0 && s->memory_v1)
-		cgroup_files_oom_control(s->text, (size_t)n, m);
-	else if (n >= 0)
-		cgroup_files_events(s->text, (size_t)n, m);
 	if (!s->memory_v1)
-		m->swap = read_number(s, level, FILE_SWAP);
+		m->swap = s->slow || s->swap ? read_number(s, level, FILE_SWAP) : s->memory.swap;
+	read_events(s, m);
 	if (s->slow) {
 		read_slow(s, m);
 		return;
@@ -378,6 +388,10 @@ static void read_above(struct vitals_source *s, size_t i, uint64_t now_ns, struc
 	if (!level->matters && !s->slow)
 		return;
 	m->limit = read_number(s, level, FILE_LIMIT);
+	if (s->memory_v1 && m->limit == VITALS_UNKNOWN) {
+		level->matters = false;
+		return;
+	}
 	m->current = read_number(s, level, FILE_CURRENT);
 	m->min = s->memory_v1 ? 0 : read_protection(s, level, FILE_MIN, m->current);
 	level->matters = m->limit != VITALS_UNKNOWN || (m->min != 0 && m->min != VITALS_UNKNOWN);
@@ -423,12 +437,21 @@ static void use_hidden_limit(struct vitals_source *s, struct vitals_memory *leve
 		read_above(s, i, now_ns, &levels[i]);
 	if (s->hierarchical >= least_limit(levels, s->levels_n, host))
 		return;
-	if (s->levels_n > 1)
+	if (s->levels_n > 1) {
+		top->current = read_number(s, level, FILE_CURRENT);
 		read_gain(s, level, top, &ignored);
+	}
 	top->limit = s->hierarchical;
 }
 
-/* Sets s->quiet. */
+static bool is_calm(const struct vitals_source *s, uint64_t current)
+{
+	uint64_t before = s->memory.current, moved = current > before ? current - before : before - current;
+
+	return !s->slow && s->clean >= s->limit / 4 && moved < s->limit / 16;
+}
+
+/* Sets s->quiet and s->calm. */
 static int read_memory(struct vitals_source *s, const struct vitals_host *host, struct vitals_sample *ret)
 {
 	struct vitals_memory levels[VITALS_LEVELS_MAX];
@@ -439,10 +462,13 @@ static int read_memory(struct vitals_source *s, const struct vitals_host *host, 
 		return -ENOENT;
 	s->quiet = !s->slow && current == s->memory.current && ret->cpu.usage_ns != VITALS_UNKNOWN &&
 		   ret->cpu.usage_ns == s->cpu_last.usage_ns;
+	s->calm = is_calm(s, current);
 	memset(levels, 0xff, s->levels_n * sizeof(levels[0]));
 	if (s->quiet) {
 		levels[0] = s->memory;
 		levels[0].limit = read_number(s, &s->levels[0], FILE_LIMIT);
+		/* What died may have taken all that was new with it. */
+		read_events(s, &levels[0]);
 	} else if (n >= 0) {
 		levels[0].current = current;
 		s->hierarchical = VITALS_UNKNOWN;
@@ -455,6 +481,8 @@ static int read_memory(struct vitals_source *s, const struct vitals_host *host, 
 	use_hidden_limit(s, levels, host, ret->time_ns);
 	ret->limit = least_limit(levels, s->levels_n, host);
 	vitals_available(levels, s->levels_n, host, &ret->available);
+	s->clean = ret->available.clean;
+	s->limit = ret->limit;
 	const char *bound = ret->available.bound == VITALS_BOUND_HOST ? "" : s->levels[ret->available.bound].path;
 	(void)snprintf(ret->bound, sizeof(ret->bound), "%s", bound);
 	return 0;
@@ -496,7 +524,7 @@ static void read_io(struct vitals_source *s, struct vitals_io *ret)
 		cgroup_files_blkio(s->text, (size_t)n, true, ret);
 }
 
-/* memory.pressure each time; of the others the kernel keeps the sums. */
+/* The kernel keeps the sums; only memory's is wanted at once, and only where it can be more than nothing. */
 static void read_pressure(struct vitals_source *s, struct vitals_pressure *ret)
 {
 	struct vitals_stall *stalls[3] = { &ret->cpu, &ret->memory, &ret->io };
@@ -506,7 +534,8 @@ static void read_pressure(struct vitals_source *s, struct vitals_pressure *ret)
 	else
 		*ret = s->pressures;
 	for (size_t i = 0; !s->quiet && i < ARRAY_SIZE(stalls); i++) {
-		ssize_t n = s->slow || stalls[i] == &ret->memory ? read_fd(s, s->pressure[i]) : 0;
+		bool wanted = s->slow || (stalls[i] == &ret->memory && !s->calm);
+		ssize_t n = wanted ? read_fd(s, s->pressure[i]) : 0;
 
 		if (n > 0)
 			ret->known |= cgroup_files_pressure(s->text, (size_t)n, stalls[i]);
@@ -564,6 +593,7 @@ int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret)
 	if (s->slow)
 		s->slow_due_ns = ret->time_ns + SLOW_EVERY_NS;
 	struct vitals_host host = read_host(s, ret->time_ns);
+	s->swap = host.swap_free != 0 && host.swap_free != VITALS_UNKNOWN;
 	int r = read_cpu(s, &ret->cpu);
 	if (r == 0)
 		r = read_memory(s, &host, ret);

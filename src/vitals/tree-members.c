@@ -91,6 +91,8 @@ static void on_exec(struct vitals_tree *t, struct tree_process *p)
 	if (origin)
 		part(p, origin);
 	p->shares = false;
+	/* Copies of the old image have that among themselves. */
+	p->sharers = 0;
 	struct tree_phase *phase = p->phase;
 	if (phase && phase->out.pid == p->pid && phase->start == p->stat.start)
 		tree_process_command(t->proc, p->pid, p->stat.comm, phase->out.command, sizeof(phase->out.command));

@@ -527,7 +527,8 @@ size_t vitals_tree_phases(const struct vitals_tree *t, struct vitals_phase *ret,
 	for (size_t i = 0; i < PHASES_MAX; i++)
 		if (t->phases[i].used)
 			all[n++] = t->phases[i].out;
-	qsort(all, n, sizeof(all[0]), by_bytes);
+	if (n > 1)
+		qsort(all, n, sizeof(all[0]), by_bytes);
 	n = MIN(n, room);
 	if (n > 0)
 		memcpy(ret, all, n * sizeof(all[0]));
