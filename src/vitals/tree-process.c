@@ -15,6 +15,8 @@
 #define TEXT_MAX 16384
 /* Below that it is not worth the time to find out who shares it. */
 #define MEASURE_FROM (UINT64_C(16) << 20)
+/* And above that it takes too long: a look must not be late by more than some milliseconds. */
+#define MEASURE_TO (UINT64_C(256) << 20)
 #define MEASURE_AGAIN_NS (5 * CLOCK_SECOND_NS)
 /* Shared pages are those of files too; only when they have changed so much is it asked whose they are. */
 #define SHARED_STEP 64
@@ -142,11 +144,16 @@ uint64_t tree_process_bytes(const struct tree_process *p)
 	return p->base - MIN(p->base, p->base_rss - p->rss);
 }
 
+bool tree_process_is_large(const struct tree_process *p)
+{
+	return p->rss > MEASURE_TO;
+}
+
 uint64_t tree_process_doubt(const struct tree_process *p, uint64_t now_ns)
 {
 	if (!p->shares && p->sharers == 0 && p->shmem < MEASURE_FROM)
 		return 0;
-	if (p->rss < MEASURE_FROM)
+	if (p->rss < MEASURE_FROM || tree_process_is_large(p))
 		return 0;
 	if (p->measured_ns == 0)
 		return p->rss;

@@ -46,6 +46,8 @@ void tree_process_commit(struct tree_process *p);
 void tree_process_unshare(struct tree_process *p);
 /* How much of what it counts for is in doubt, so that measuring it is worth the time; 0: nothing. */
 uint64_t tree_process_doubt(const struct tree_process *p, uint64_t now_ns);
+/* Too large to be measured. */
+bool tree_process_is_large(const struct tree_process *p);
 uint64_t tree_process_bytes(const struct tree_process *p);
 void tree_process_command(const char *proc, uint32_t pid, const char *comm, char *ret, size_t size);
 /* It is of those that only start one other program. *ret_adopts: orphans become its children. */

@@ -235,7 +235,8 @@ static bool family_is_known(const struct vitals_tree *t, const struct tree_proce
 	size_t cursor = 0;
 
 	for (struct tree_process *q; (q = map_next(&t->processes, &cursor));)
-		if (q->stat.stack == p->stat.stack && q->measured_ns == 0 && tree_process_doubt(q, t->now_ns) > 0)
+		if (q->stat.stack == p->stat.stack &&
+		    (tree_process_is_large(q) || (q->measured_ns == 0 && tree_process_doubt(q, t->now_ns) > 0)))
 			return false;
 	return true;
 }
