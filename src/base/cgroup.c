@@ -125,7 +125,7 @@ int cgroup_directory_of(const char *proc, uint32_t pid, const char *controller, 
 	while (getline(&line, &room, f) > 0) {
 		const char *path = path_in(line, controller);
 
-		if (!path)
+		if (!path || *path != '/')
 			continue;
 		/* Of what is mounted there, only the part below can be reached; a "/.." is above the namespace. */
 		if (strncmp(path, mount->root, root) != 0 || (path[root] && path[root] != '/') ||

@@ -15,11 +15,15 @@ struct vitals_places {
 	const char *cgroup;  /* directory in the v2 hierarchy; NULL: none */
 	const char *memory;  /* directory that has the memory controller: the same, one in v1's hierarchy, or NULL */
 	bool memory_v1;
+	const char *cpuacct, *blkio; /* v1: where the v2 hierarchy tells no such figures; NULL: none */
 	const char *cgroup_root, *memory_root; /* where those hierarchies are mounted: no level above is looked at */
 	const char *proc;    /* where procfs is mounted */
 };
 
-/* Paths are copied. -ENOENT with text: neither directory is there. */
+/*
+ * Paths are copied. -ENOENT with text: neither directory is there. Some 15 descriptors stay open, and two to four for
+ * each level above: who follows many workloads raises RLIMIT_NOFILE.
+ */
 int vitals_source_open(const struct vitals_places *places, struct vitals_source **ret, struct err *err);
 void vitals_source_free(struct vitals_source *s); /* NULL is fine */
 DEFINE_CLEANUP(struct vitals_source *, vitals_source_free);
@@ -34,6 +38,13 @@ int vitals_places_of_pid(uint32_t pid, struct vitals_places *ret, char *room, si
  * Fills all but ret->probed. -ENOENT: the workload's cgroup is gone. What can't be read otherwise is UNKNOWN.
  */
 int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret);
+
+/*
+ * Whether it counts processes and threads by state from procfs (it does, unless told otherwise): for those who have the
+ * counts from elsewhere (probes.h). It takes some ten microseconds a thread, so that it looks once a second at most,
+ * and more rarely the longer it takes; between two looks a sample has the last one's.
+ */
+void vitals_source_count_tasks(struct vitals_source *s, bool on);
 
 /* memory.current alone, of its own level: some two microseconds, for a guard that looks 100 times a second. */
 int vitals_source_usage(struct vitals_source *s, uint64_t *ret);

@@ -19,7 +19,9 @@
 struct vitals_memory {
 	uint64_t limit; /* this level's own; UNKNOWN: none */
 	uint64_t high;	/* where the kernel begins to slow it (v2); UNKNOWN: nowhere */
-	uint64_t low;	/* protected from reclaim that others cause: memory.min and memory.low, the larger; 0 on v1 */
+	uint64_t min;	/* the kernel takes nothing of that for others, even before it kills; 0 on v1 */
+	uint64_t low;	/* nor of that, as long as it finds any elsewhere; 0 on v1 */
+	uint64_t kept;	/* what the min of cgroups beside the workload's branch keeps from a reclaim of this level */
 	uint64_t current, peak;
 	uint64_t anon, file, shmem, mapped;
 	uint64_t active_file, inactive_file, unevictable;
