@@ -3,9 +3,9 @@
  * What only the kernel can count of a workload: context switches and waits for a CPU, block requests, threads by state,
  * OOM kills. No event leaves the kernel: counts lie in maps that the reader has in its memory.
  *
- * The switch hook runs for every task of the machine, so it is one test for whoever is not counted, and a handful of
- * loads and an addition for who is: no helper is called, nothing is stored with a task, and nothing is hooked at
- * wake-ups. When a task became runnable the scheduler has written down itself.
+ * The switch hook runs for every task of the machine, so it is one test or two for whoever is not counted, and a
+ * handful of loads and additions for who is: the few helpers in it are inlined by the kernel, nothing is stored with a
+ * task, and nothing is hooked at wake-ups. Since when a task is runnable the scheduler has written down itself.
  */
 #define HD_BPF
 #include "vitals-kernel.h"
@@ -17,9 +17,16 @@
 #define INLINE static __always_inline
 
 /* Set before load. */
-const volatile __u64 cfg_only = 0;	  /* the one cgroup that counts, with all below it; 0: each by itself */
+const volatile bool cfg_cast = false;	  /* the kernel has bpf_rdonly_cast (6.2) */
+const volatile __u64 cfg_only = 0;	  /* the one cgroup that counts, with all below it; 0: each */
 const volatile __u32 cfg_only_level = 0;  /* its level */
 const volatile __u32 cfg_columns = 2;	  /* of sched_counts: one for each CPU, and one for the reader */
+
+extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+
+/* For reading fields: each pointer loaded from a *trusted* one costs the verifier a search of the kernel's BTF. */
+#define PLAIN(p) \
+	(cfg_cast ? (__typeof__(p))bpf_rdonly_cast((p), bpf_core_type_id_kernel(__typeof__(*(p)))) : (p))
 
 /* Whose slot it is, by cgroup id; 0: free. With cfg_only there is one slot and it is not looked at. */
 __u64 owners[HV_SLOTS] = {};
@@ -62,11 +69,19 @@ struct {
 
 /* ---- whose it is ---- */
 
+/* Any kernel struct that begins with a word will do to have one loaded. */
+struct timespec64 {
+	__s64 tv_sec;
+} __attribute__((preserve_access_index));
+
 INLINE __u64 ancestor(__u64 cgroup, __u32 level)
 {
 	const struct cgroup *c = (const struct cgroup *)cgroup;
 	__u64 at = cgroup + bpf_core_field_offset(c->ancestors) + level * sizeof(__u64), found = 0;
 
+	if (cfg_cast)
+		return ((struct timespec64 *)bpf_rdonly_cast((void *)at,
+							     bpf_core_type_id_kernel(struct timespec64)))->tv_sec;
 	bpf_probe_read_kernel(&found, sizeof(found), (const void *)at);
 	return found;
 }
@@ -91,7 +106,7 @@ INLINE bool in_only(__u64 cgroup, __u32 level)
 	return true;
 }
 
-INLINE void place_fill(struct hv_place *p, __u64 cgroup, __u32 level)
+INLINE void path_fill(struct hv_path *p, __u64 cgroup, __u32 level)
 {
 	if (level > HV_DEPTH)
 		level = HV_DEPTH;
@@ -104,17 +119,17 @@ INLINE void place_fill(struct hv_place *p, __u64 cgroup, __u32 level)
 
 static __noinline __u32 slot_claim(__u64 cgroup, __u64 id, __u32 level)
 {
-	__u32 home = hv_home(id);
+	__u64 hash = hv_hash(id);
 
-	for (__u32 i = 0; i < HV_PROBES; i++) {
-		__u32 at = (home + i) % HV_SLOTS;
+	for (__u32 i = 0; i < HV_PLACES; i++) {
+		__u32 at = hv_place(hash, i);
 		struct hv_slot *s;
 
 		if (owners[at] || __sync_val_compare_and_swap(&owners[at], 0, id))
 			continue;
 		s = bpf_map_lookup_elem(&slots, &at);
 		if (s)
-			place_fill(&s->place, cgroup, level);
+			path_fill(&s->path, cgroup, level);
 		return at;
 	}
 	__sync_fetch_and_add(&unplaced, 1);
@@ -122,25 +137,27 @@ static __noinline __u32 slot_claim(__u64 cgroup, __u64 id, __u32 level)
 }
 
 /* Two that come at once may both find a place for one cgroup: the reader adds them up. */
-static __noinline __u32 slot_of(__u64 cgroup)
+static __noinline __u32 slot_find(__u64 cgroup, __u64 id, __u32 level)
 {
-	__u32 level = BPF_CORE_READ((struct cgroup *)cgroup, level), home;
-	__u64 id;
+	__u64 hash = hv_hash(id);
 
-	if (cfg_only)
-		return in_only(cgroup, level) ? 0 : HV_NONE;
-	/* The root is no workload, and all the kernel's own threads are in it. */
-	if (!level)
-		return HV_NONE;
-	id = cgroup_id(cgroup);
-	home = hv_home(id);
-	for (__u32 i = 0; i < HV_PROBES; i++)
-		if (owners[(home + i) % HV_SLOTS] == id)
-			return (home + i) % HV_SLOTS;
+	for (__u32 i = 0; i < HV_PLACES; i++)
+		if (owners[hv_place(hash, i)] == id)
+			return hv_place(hash, i);
 	return slot_claim(cgroup, id, level);
 }
 
-/* The same where it is asked at every switch, for the usual case. */
+/* The root is no workload, and all the kernel's own threads are in it. */
+static __noinline __u32 slot_of(__u64 cgroup)
+{
+	__u32 level = BPF_CORE_READ((struct cgroup *)cgroup, level);
+
+	if (cfg_only)
+		return in_only(cgroup, level) ? 0 : HV_NONE;
+	return level ? slot_find(cgroup, cgroup_id(cgroup), level) : HV_NONE;
+}
+
+/* The same where it is asked at every switch. */
 INLINE __u32 slot_now(struct cgroup *cgroup)
 {
 	__u32 level, home;
@@ -150,15 +167,16 @@ INLINE __u32 slot_now(struct cgroup *cgroup)
 		if ((__u64)cgroup == only_address)
 			return 0;
 		level = cgroup->level;
-		if (level < cfg_only_level || (level == cfg_only_level && only_address))
+		if (level < cfg_only_level || (level == cfg_only_level && cgroup->kn->id != cfg_only))
 			return HV_NONE;
-		return slot_of((__u64)cgroup);
+		return in_only((__u64)cgroup, level) ? 0 : HV_NONE;
 	}
-	if (!cgroup->level)
+	level = cgroup->level;
+	if (!level)
 		return HV_NONE;
 	id = cgroup->kn->id;
-	home = hv_home(id) % HV_SLOTS;
-	return owners[home] == id ? home : slot_of((__u64)cgroup);
+	home = hv_place(hv_hash(id), 0);
+	return owners[home] == id ? home : slot_find((__u64)cgroup, id, level);
 }
 
 /* The test for the verifier's eyes: the compiler knows better and would leave it out. */
@@ -191,32 +209,15 @@ INLINE bool wait_is_known(struct task_struct *t)
 	       bpf_core_field_exists(t->se.cfs_rq->rq) && bpf_core_field_exists(t->se.cfs_rq->rq->clock);
 }
 
-/*
- * How long the task that is about to run has waited, as the kernel itself is about to add it to its run_delay. The way
- * to this CPU's run queue is through the task: the variable `runqueues` is not in every kernel's symbol table.
- */
-INLINE __u64 waited(struct task_struct *next)
-{
-	__u64 since, now;
-
-	if (!wait_is_known(next))
-		return 0;
-	since = next->sched_info.last_queued;
-	if (!since)
-		return 0;
-	now = next->se.cfs_rq->rq->clock;
-	/* At least 1, so that no wait at all is told from none. */
-	return now > since ? now - since : 1;
-}
-
 /* Preemption and interrupts are off, so a CPU's counts have one writer. */
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
-	struct cgroup *from = prev->cgroups->dfl_cgrp, *to = next->cgroups->dfl_cgrp;
+	struct task_struct *task = PLAIN(next);
+	struct cgroup *from = PLAIN(prev)->cgroups->dfl_cgrp, *to = task->cgroups->dfl_cgrp;
 	__u32 slot = slot_now(from);
 	struct hv_sched *c = sched_of(slot);
-	__u64 wait;
+	__u64 since, now;
 
 	if (c) {
 		if (!preempt && prev_state)
@@ -226,13 +227,19 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	}
 	if (to != from)
 		c = sched_of(slot_now(to));
-	if (!c)
+	if (!c || !wait_is_known(task))
 		return 0;
-	wait = waited(next);
-	if (wait) {
-		c->wait_ns += wait;
-		count_in(c->wait, wait, false);
-	}
+	/*
+	 * How long the next has waited, as the kernel is about to add it to its run_delay. The way to this CPU's run
+	 * queue is through the task: the variable `runqueues` is not in every kernel's symbol table.
+	 */
+	since = task->sched_info.last_queued;
+	if (!since)
+		return 0;
+	now = task->se.cfs_rq->rq->clock;
+	now = now > since ? now - since : 0;
+	c->wait_ns += now;
+	count_in(c->wait, now, false);
 	return 0;
 }
 
@@ -267,9 +274,11 @@ SEC("tp_btf/block_getrq")
 int BPF_PROG(on_request, struct bio *bio)
 {
 	struct request_made made = {};
-	__u32 op = bio->bi_opf & REQ_OP_MASK;
 	__u64 key = (__u64)bio;
+	__u32 op;
 
+	bio = PLAIN(bio);
+	op = bio->bi_opf & REQ_OP_MASK;
 	if (op != REQ_OP_READ && op != REQ_OP_WRITE)
 		return 0;
 	if (!bio->bi_iter.bi_size) /* a flush */
@@ -287,7 +296,8 @@ int BPF_PROG(on_request, struct bio *bio)
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 {
-	__u64 key = (__u64)rq->bio, took;
+	struct request *r = PLAIN(rq);
+	__u64 key = (__u64)r->bio, took;
 	struct request_made *made;
 	struct hv_slot *s;
 	__u32 slot;
@@ -303,7 +313,7 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 		if (!(error & 0xff))
 			__sync_fetch_and_add(made->write ? &s->block.write_bytes : &s->block.read_bytes, bytes);
 		/* A part of it: the rest follows. */
-		if (bytes < rq->__data_len)
+		if (bytes < r->__data_len)
 			return 0;
 		took = bpf_ktime_get_ns() - made->time_ns;
 		__sync_fetch_and_add(made->write ? &s->block.writes : &s->block.reads, 1);
@@ -352,6 +362,7 @@ int count_tasks(struct bpf_iter__task *ctx)
 		wait_known = wait_is_known(t);
 		return 0;
 	}
+	t = PLAIN(t);
 	slot = slot_of((__u64)t->cgroups->dfl_cgrp);
 	if (slot >= HV_SLOTS)
 		return 0;
@@ -368,18 +379,14 @@ int count_tasks(struct bpf_iter__task *ctx)
 
 /* ---- OOM kills ---- */
 
-INLINE __u64 pages_of(void *mm, __u32 kind)
-{
-	struct mm_struct___percpu *p = mm;
-	struct mm_struct___atomic *a = mm;
-	__s64 n;
-
-	if (bpf_core_type_exists(struct mm_rss_stat))
-		n = BPF_CORE_READ(a, rss_stat.count[kind].counter);
-	else
-		n = BPF_CORE_READ(p, rss_stat[kind].count);
-	return n > 0 ? n : 0;
-}
+/* The index has to be a constant where it is written, or it would be multiplied by the size of the cut struct. */
+#define PAGES_OF(mm, kind)                                                                                     \
+	({                                                                                                     \
+		__s64 _n = bpf_core_type_exists(struct mm_rss_stat) ?                                          \
+				   BPF_CORE_READ((struct mm_struct___atomic *)(mm), rss_stat.count[kind].counter) : \
+				   BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[kind].count);      \
+		!(mm) ? HV_UNKNOWN : _n > 0 ? (__u64)_n : 0;                                                   \
+	})
 
 /* Under the kernel's oom_lock, so there is one writer. */
 SEC("tp_btf/mark_victim")
@@ -400,16 +407,16 @@ int on_victim(__u64 *ctx)
 		return 0;
 	v->time_ns = bpf_ktime_get_boot_ns();
 	v->cgroup = cgroup_id(cgroup);
-	place_fill(&v->place, cgroup, level);
+	path_fill(&v->path, cgroup, level);
 	v->pid = told ? BPF_CORE_READ(t, tgid) : (__u32)ctx[0];
 	v->comm[0] = 0;
 	if (told) {
 		BPF_CORE_READ_INTO(&v->comm, t, comm);
 		mm = (__u64)BPF_CORE_READ(t, mm);
 	}
-	v->anon_pages = mm ? pages_of((void *)mm, MM_ANONPAGES) : HV_UNKNOWN;
-	v->file_pages = mm ? pages_of((void *)mm, MM_FILEPAGES) : HV_UNKNOWN;
-	v->shmem_pages = mm ? pages_of((void *)mm, MM_SHMEMPAGES) : HV_UNKNOWN;
+	v->anon_pages = PAGES_OF(mm, MM_ANONPAGES);
+	v->file_pages = PAGES_OF(mm, MM_FILEPAGES);
+	v->shmem_pages = PAGES_OF(mm, MM_SHMEMPAGES);
 	__sync_fetch_and_add(&victims_n, 1);
 	return 0;
 }

@@ -12,7 +12,7 @@
 #endif
 
 #define HV_SLOTS 1024 /* cgroups at a time; a power of two */
-#define HV_PROBES 8   /* places where a cgroup's slot may be, from its home on */
+#define HV_PLACES 32  /* where a cgroup's slot may be: enough for 700 of 1024, whatever their ids */
 #define HV_NONE HV_SLOTS
 #define HV_BUCKETS 24
 #define HV_DEPTH 16 /* levels of the cgroup tree that are remembered of a cgroup */
@@ -40,13 +40,13 @@ struct hv_tasks {
 };
 
 /* Where a cgroup is: the ids of its ancestors, from level 1 down. Written last: 0 levels is not known yet. */
-struct hv_place {
+struct hv_path {
 	__u32 levels, pad;
 	__u64 above[HV_DEPTH];
 };
 
 struct hv_slot {
-	struct hv_place place;
+	struct hv_path path;
 	struct hv_tasks tasks;
 	struct hv_block block;
 };
@@ -55,16 +55,26 @@ struct hv_slot {
 struct hv_victim {
 	__u64 time_ns; /* boottime */
 	__u64 cgroup;
-	struct hv_place place;
+	struct hv_path path;
 	__u32 pid, pad;
 	char comm[16];
 	__u64 anon_pages, file_pages, shmem_pages; /* HV_UNKNOWN: this kernel does not say */
 };
 
-/* Where the search for a cgroup's slot begins. Ids follow each other in steps, so they are mixed. */
-static inline __attribute__((always_inline)) __u32 hv_home(__u64 id)
+/*
+ * Where a cgroup's slot may be: at its home, or else in steps of its own from there. Ids follow each other in steps of
+ * so many files, so they are mixed twice: with once, some such rows meet in a few places.
+ */
+static inline __attribute__((always_inline)) __u64 hv_hash(__u64 id)
 {
-	return (__u32)((id * 0x9e3779b97f4a7c15ULL) >> 54);
+	id *= 0x9e3779b97f4a7c15ULL;
+	id ^= id >> 32;
+	return id * 0xff51afd7ed558ccdULL;
+}
+
+static inline __attribute__((always_inline)) __u32 hv_place(__u64 hash, __u32 i)
+{
+	return ((__u32)(hash >> 54) + i * ((__u32)(hash >> 32) | 1)) % HV_SLOTS;
 }
 
 /* The bucket for a time: i for [2^i, 2^(i+1)) microseconds. A division is only made of what took over four seconds. */
@@ -96,7 +106,7 @@ static inline __attribute__((always_inline)) __u32 hv_bucket(__u64 ns)
 }
 
 #ifndef HD_BPF
-static_assert(HV_SLOTS == 1 << 10, "hv_home takes the upper ten bits");
+static_assert(HV_SLOTS == 1 << 10, "hv_place takes the upper ten bits");
 static_assert(sizeof(struct hv_sched) == 256, "whole cache lines");
 #endif
 

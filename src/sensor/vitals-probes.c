@@ -16,9 +16,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <time.h>
 
-#include "sensor/sensor.h"
 #include "sensor/system.h"
 /* The skeleton's structs are its. */
 #include "wire/vitals.h"
@@ -59,7 +59,7 @@ struct vitals_probes {
 	unsigned probes; /* that are there, whole */
 	int cgroup_fd;	 /* the v2 hierarchy; -1: whether a cgroup lives can't be told, so none is swept */
 	int iter_link;	 /* index of the iterator's link */
-	uint64_t swept_ns, passed_ns;
+	uint64_t sweep_ns, swept_ns, passed_ns;
 	bool gone[HV_SLOTS]; /* at the last sweep */
 	struct hv_victim pending[PENDING_MAX];
 	size_t pending_n;
@@ -93,12 +93,14 @@ static void wanted_init(struct wanted *w, const uint64_t *ids, size_t n)
 {
 	*w = (struct wanted){ .ids = ids, .n = n };
 	for (size_t i = 0; i < n; i++)
-		w->filter[hv_home(ids[i]) / 64] |= 1ULL << (hv_home(ids[i]) % 64);
+		w->filter[hv_place(hv_hash(ids[i]), 0) / 64] |= 1ULL << (hv_place(hv_hash(ids[i]), 0) % 64);
 }
 
 static bool wanted_id(const struct wanted *w, uint64_t id)
 {
-	if (!(w->filter[hv_home(id) / 64] & 1ULL << (hv_home(id) % 64)))
+	__u32 home = hv_place(hv_hash(id), 0);
+
+	if (!(w->filter[home / 64] & 1ULL << (home % 64)))
 		return false;
 	for (size_t i = 0; i < w->n; i++)
 		if (w->ids[i] == id)
@@ -106,13 +108,13 @@ static bool wanted_id(const struct wanted *w, uint64_t id)
 	return false;
 }
 
-static unsigned levels_of(const struct hv_place *p)
+static unsigned levels_of(const struct hv_path *p)
 {
 	return MIN(__atomic_load_n(&p->levels, __ATOMIC_ACQUIRE), (__u32)HV_DEPTH);
 }
 
 /* It, or one above it. */
-static bool wanted_place(const struct wanted *w, uint64_t id, const struct hv_place *p)
+static bool wanted_path(const struct wanted *w, uint64_t id, const struct hv_path *p)
 {
 	unsigned levels = levels_of(p);
 
@@ -169,22 +171,23 @@ static void block_add(struct hv_block *to, const struct hv_block *from)
 		(void)__atomic_fetch_add(&sum[i], load(&word[i]), __ATOMIC_RELAXED);
 }
 
-/* The slot of a cgroup, made if it has none. `at` in `place` is its level less one. */
-static size_t slot_for(struct vitals_probes *p, uint64_t id, const struct hv_place *place, unsigned at)
+/* The slot of a cgroup, made if it has none. `at`: its level less one. */
+static size_t slot_for(struct vitals_probes *p, uint64_t id, const struct hv_path *path, unsigned at)
 {
 	uint64_t *owners = (uint64_t *)p->skeleton->bss->owners;
+	uint64_t hash = hv_hash(id);
 
-	for (unsigned i = 0; i < HV_PROBES; i++)
-		if (load(&owners[(hv_home(id) + i) % HV_SLOTS]) == id)
-			return (hv_home(id) + i) % HV_SLOTS;
-	for (unsigned i = 0; i < HV_PROBES; i++) {
-		size_t slot = (hv_home(id) + i) % HV_SLOTS;
+	for (unsigned i = 0; i < HV_PLACES; i++)
+		if (load(&owners[hv_place(hash, i)]) == id)
+			return hv_place(hash, i);
+	for (unsigned i = 0; i < HV_PLACES; i++) {
+		size_t slot = hv_place(hash, i);
 		uint64_t none = 0;
 
 		if (!__atomic_compare_exchange_n(&owners[slot], &none, id, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 			continue;
-		memcpy(p->slots[slot].place.above, place->above, sizeof(place->above));
-		__atomic_store_n(&p->slots[slot].place.levels, at + 1, __ATOMIC_RELEASE);
+		memcpy(p->slots[slot].path.above, path->above, sizeof(path->above));
+		__atomic_store_n(&p->slots[slot].path.levels, at + 1, __ATOMIC_RELEASE);
 		return slot;
 	}
 	return HV_NONE;
@@ -197,9 +200,9 @@ static void slot_fold(struct vitals_probes *p, size_t slot)
 	struct hv_sched *columns = &p->sched[slot * p->columns];
 	size_t to = HV_NONE;
 
-	for (unsigned i = levels_of(&s->place); i-- > 1 && to == HV_NONE;)
-		if (cgroup_alive(p, s->place.above[i - 1]))
-			to = slot_for(p, s->place.above[i - 1], &s->place, i - 1);
+	for (unsigned i = levels_of(&s->path); i-- > 1 && to == HV_NONE;)
+		if (cgroup_alive(p, s->path.above[i - 1]))
+			to = slot_for(p, s->path.above[i - 1], &s->path, i - 1);
 	if (to != HV_NONE) {
 		for (unsigned i = 0; i < p->columns; i++)
 			sched_add(&p->sched[to * p->columns + p->columns - 1], &columns[i]);
@@ -215,7 +218,7 @@ static void sweep(struct vitals_probes *p)
 {
 	uint64_t now = now_ns();
 
-	if (p->only || p->cgroup_fd < 0 || now - p->swept_ns < SWEEP_NS)
+	if (p->only || p->cgroup_fd < 0 || now - p->swept_ns < p->sweep_ns)
 		return;
 	p->swept_ns = now;
 	for (size_t i = 0; i < p->slots_n; i++) {
@@ -275,7 +278,7 @@ static int probes_read(struct vitals_probes *p, const uint64_t *ids, size_t n, s
 		for (size_t i = 0; i < p->slots_n; i++) {
 			uint64_t id = load(&p->skeleton->bss->owners[i]);
 
-			if (id && wanted_place(&w, id, &p->slots[i].place))
+			if (id && wanted_path(&w, id, &p->slots[i].path))
 				read_slot(p, i, ret);
 		}
 	}
@@ -343,7 +346,7 @@ static int probes_tasks(struct vitals_probes *p, const uint64_t *ids, size_t n, 
 	for (size_t i = 0; i < p->slots_n; i++) {
 		uint64_t id = load(&p->skeleton->bss->owners[i]);
 
-		if (id && wanted_place(&w, id, &p->slots[i].place))
+		if (id && wanted_path(&w, id, &p->slots[i].path))
 			tasks_slot(p, i, ret);
 	}
 	return 0;
@@ -387,7 +390,7 @@ static int probes_ooms(struct vitals_probes *p, const uint64_t *ids, size_t n, s
 	for (size_t i = 0; i < p->pending_n; i++) {
 		const struct hv_victim *v = &p->pending[i];
 
-		if (told == room || !(p->only || wanted_place(&w, v->cgroup, &v->place))) {
+		if (told == room || !(p->only || wanted_path(&w, v->cgroup, &v->path))) {
 			p->pending[kept++] = *v;
 			continue;
 		}
@@ -450,7 +453,17 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return vfprintf(stderr, format, args);
 }
 
-/* Opens and loads those programs whose bit is set. 0 or negative errno; -ENOEXEC: the object itself is no good. */
+/* bpf_rdonly_cast came with 6.2. To look for it in the kernel's BTF would mean to read that once more: 20 ms. */
+static bool has_cast(void)
+{
+	struct utsname u;
+	unsigned major, minor;
+
+	return !uname(&u) && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 2));
+}
+
+/* Opens and loads those programs whose bit is set. */
 static int load_programs(struct vitals_probes *p, const struct vitals_probes_options *o, unsigned programs)
 {
 	struct vitals_bpf *s = vitals_bpf__open();
@@ -460,6 +473,7 @@ static int load_programs(struct vitals_probes *p, const struct vitals_probes_opt
 		return -errno;
 	p->columns = (unsigned)libbpf_num_possible_cpus() + 1;
 	p->slots_n = o->only ? 1 : HV_SLOTS;
+	s->rodata->cfg_cast = has_cast();
 	s->rodata->cfg_only = o->only;
 	s->rodata->cfg_only_level = o->only_level;
 	s->rodata->cfg_columns = p->columns;
@@ -562,6 +576,7 @@ int vitals_probes_open(const struct vitals_probes_options *options, struct vital
 	if (!p)
 		return err_set(err, ENOMEM, "out of memory");
 	p->only = options->only;
+	p->sweep_ns = options->sweep_ns ? options->sweep_ns : SWEEP_NS;
 	p->cgroup_fd = system_cgroup2_mount(mount, sizeof(mount)) ?
 			       open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	for (size_t i = 0; i < HOOKS_N; i++)
@@ -575,6 +590,9 @@ int vitals_probes_open(const struct vitals_probes_options *options, struct vital
 	(void)setrlimit(RLIMIT_MEMLOCK, &limit);
 	r = load_what_can_be(p, options);
 	(void)malloc_trim(0);
+	if (r == -EPERM)
+		return err_set(err, EPERM,
+			       "the bpf system call is refused: run as root, or with CAP_BPF and CAP_PERFMON");
 	if (r < 0)
 		return err_errno(err, -r, "the kernel refused all probes (HEDDLE_DEBUG_BPF=1 shows its log)");
 	r = map_counts(p);

@@ -15,12 +15,13 @@ enum vitals_probe {
 struct vitals_probes_options {
 	unsigned probes; /* of enum vitals_probe, or'ed; counting threads is always there */
 	/*
-	 * The one v2 cgroup that counts, with all below it, and its level below the hierarchy's root (system_cgroup_id).
-	 * It costs the rest of the machine less, and nothing of a child cgroup that is gone is lost. 0: every cgroup of
-	 * the machine, each by itself.
+	 * The one v2 cgroup that counts, with all below it, and its level below the root (system_cgroup_id). It costs
+	 * the rest of the machine less, and nothing of a child cgroup that is gone is lost. 0: every cgroup of the
+	 * machine, each by itself.
 	 */
 	uint64_t only;
 	unsigned only_level;
+	uint64_t sweep_ns; /* how often cgroups that are gone are looked for; 0: every two seconds */
 };
 
 /*
@@ -41,5 +42,5 @@ struct vitals_hook {
 /* Lives as long as p. */
 size_t vitals_probes_hooks(const struct vitals_probes *p, const struct vitals_hook **ret);
 
-/* Times that a cgroup was not counted because more than 1024 are alive. */
+/* Times that a cgroup was not counted because 700 to 1024 others are alive. */
 uint64_t vitals_probes_unplaced(const struct vitals_probes *p);
