@@ -287,14 +287,35 @@ struct thread_info {
 	__u32 status;
 };
 
+struct sched_info {
+	unsigned long long last_queued; /* since when it waits for a CPU, by its run queue's clock; 0: it does not */
+};
+
+/* One CPU's. Its clock was brought up to date when the scheduler began to choose. */
+struct rq {
+	__u64 clock;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
 struct io_uring_task;
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int __state;
 	void *stack;
 	unsigned int flags;
+	struct sched_entity se;
 	struct list_head thread_node;
+	struct sched_info sched_info;
 	struct mm_struct *mm;
+	int exit_state;
 	int exit_code;
 	int pid;
 	int tgid;

@@ -66,7 +66,7 @@ struct vitals_histogram {
 struct vitals_probed {
 	bool sched, block; /* these probes are there */
 	uint64_t voluntary, forced; /* context switches away from a task of the workload */
-	struct vitals_histogram run_queue; /* from runnable to running */
+	struct vitals_histogram run_queue; /* from runnable to running; total_ns UNKNOWN: not told by this kernel */
 	uint64_t reads, writes, read_bytes, write_bytes; /* block requests that are done */
 	struct vitals_histogram block_latency; /* from the request's making to its end */
 };
