@@ -9,6 +9,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 #define CLAIM_NS (100 * NS_PER_MS)
+#define CLAIM_NEAR_NS ((int64_t)(5 * NS_PER_S)) /* nearer than that each look counts */
 #define CLAIMS 65536
 
 /* A warning as it stands, of anyone. */
@@ -123,7 +124,8 @@ static void look(struct player *r, struct forecast *f, const struct trace *t, co
 	in.anon = p->anon;
 	forecast_add(f, &in, &said);
 	judge(&r->judges[PLAY_FORECAST], &ret->who[PLAY_FORECAST], said.clock != FORECAST_NONE, p->time_ns);
-	if (said.clock != FORECAST_NONE && r->claims_n < CLAIMS && p->time_ns % CLAIM_NS == 0)
+	if (said.clock != FORECAST_NONE && r->claims_n < CLAIMS &&
+	    (p->time_ns % CLAIM_NS == 0 || said.limit_in_ns < CLAIM_NEAR_NS))
 		r->claims[r->claims_n++] = (struct claim){ p->time_ns, said.low_ns, said.high_ns };
 	r->usage = threshold(r->usage, (double)used, (double)p->limit);
 	judge(&r->judges[PLAY_USAGE], &ret->who[PLAY_USAGE], r->usage, p->time_ns);

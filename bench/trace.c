@@ -61,7 +61,7 @@ static bool chance(struct trace *t, double p)
 	return uniform(t, 0, 1) < p;
 }
 
-/* --- what the shapes are made of ---------------------------------------------------------------------------------- */
+/* --- what the shapes are made of -------------------------------------------------------------------------------- */
 
 static struct trace_act *act(struct trace *t, double start_s, double rise_s, double hold_s, double anon)
 {
@@ -126,6 +126,7 @@ static void make_session(struct trace *t, bool over)
 	t->base = uniform(t, 165, 205) * MB;
 	t->noise = 2 * MB;
 	t->leak = uniform(t, 0, 0.1) * MB;
+	t->leak_most = 1e15;
 	t->leak_stop_s = t->end_s;
 	while (at < t->end_s - 40 && t->acts_n < TRACE_ACTS - 2)
 		at = command(t, at, true) + log_uniform(t, 1, 20);
@@ -213,6 +214,7 @@ static void make_leak(struct trace *t, double least, double most, double longest
 {
 	t->leak = log_uniform(t, least, most) * MB / 60;
 	t->leak_start_s = uniform(t, 5, 120);
+	t->leak_most = 1e15;
 	t->leak_stop_s = 1e9;
 	/* So slow a leak is met after hours; the last part of it is played. */
 	if ((t->limit - t->base) / t->leak > longest_s)
@@ -222,11 +224,9 @@ static void make_leak(struct trace *t, double least, double most, double longest
 
 static void make_warm_up(struct trace *t)
 {
-	double room = t->limit - t->base;
-
 	make_leak(t, 100, 900, 1200);
-	t->leak_stop_s = t->leak_start_s + room * uniform(t, 0.2, 0.9) / t->leak;
-	t->end_s = t->leak_stop_s + uniform(t, 120, 600);
+	t->leak_most = (t->limit - t->base) * uniform(t, 0.2, 0.9);
+	t->end_s = t->leak_start_s + t->leak_most / t->leak + uniform(t, 120, 600);
 }
 
 static void make_sawtooth(struct trace *t, bool leaks)
@@ -299,7 +299,7 @@ void trace_make(struct trace *t, enum trace_shape shape, uint64_t seed)
 	trace_rewind(t);
 }
 
-/* --- playing -------------------------------------------------------------------------------------------------------- */
+/* --- playing ---------------------------------------------------------------------------------------------------- */
 
 void trace_rewind(struct trace *t)
 {
@@ -387,7 +387,7 @@ bool trace_next(struct trace *t, struct trace_point *ret)
 	if (t->time_ns % (500 * TRACE_STEP_NS) == 0)
 		t->leak_factor = uniform(t, 0.4, 1.6);
 	if (second >= t->leak_start_s && second < t->leak_stop_s)
-		t->leaked += t->leak * t->leak_factor * step;
+		t->leaked = MIN(t->leaked + t->leak * t->leak_factor * step, t->leak_most);
 	/* Pulled back to nothing within half a second. */
 	t->wander += -t->wander * step * 2 + t->noise * uniform(t, -0.5, 0.5);
 	t->cached = MIN(t->cached + t->clean_rate * step, t->clean + t->kept_clean);
@@ -407,7 +407,7 @@ uint64_t trace_clean(const struct trace_point *p)
 	return p->anon < p->limit ? trace_used(p) - p->anon : 0;
 }
 
-/* --- files ---------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------ */
 
 static const char *read_row(const char *line, const struct trace_row *before, struct trace_row *ret)
 {
@@ -439,7 +439,9 @@ int trace_read(struct trace *t, FILE *file, const char **ret_why)
 		number++;
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
-		*ret_why = n == ROWS_MAX ? "more than a million points" : read_row(line, n ? &rows[n - 1] : NULL, &rows[n]);
+		*ret_why = "more than a million points";
+		if (n < ROWS_MAX)
+			*ret_why = read_row(line, n ? &rows[n - 1] : NULL, &rows[n]);
 		if (*ret_why)
 			return number;
 		n++;

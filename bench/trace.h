@@ -58,7 +58,7 @@ struct trace {
 	uint64_t seed;
 	double end_s, limit;
 	double base;			    /* bytes */
-	double leak, leak_start_s, leak_stop_s; /* bytes a second */
+	double leak, leak_most, leak_start_s, leak_stop_s; /* bytes a second, bytes */
 	double tooth_s, tooth, tooth_grows; /* seconds, bytes, bytes a tooth */
 	double noise;			    /* bytes */
 	double clean, clean_rate;	    /* page cache wanted, and how fast it is read in */

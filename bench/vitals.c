@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +124,8 @@ static void table(enum trace_shape first, enum trace_shape last, unsigned from, 
 
 	if (!t || sums_new(&all, (size_t)TRACE_SHAPE_MAX * seeds) < 0)
 		die("out of memory");
-	puts("| shape | traces | reach the limit | who warns | hits | misses | false alarms | lead, median | lead, 10th "
-	     "percentile | interval holds |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+	puts("| shape | traces | reach the limit | who warns | hits | misses | false alarms | lead, median | "
+	     "lead, 10th percentile | interval holds |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 	for (enum trace_shape shape = first; shape <= last; shape++) {
 		if (sums_new(&one, seeds) < 0)
 			die("out of memory");
@@ -164,7 +165,7 @@ static void own(const char *path)
 	}
 	if (play_trace(t, &p) < 0)
 		die("out of memory");
-	printf("%s after %.2f s\n", p.crossed ? "reaches the limit" : "never reaches the limit", (double)p.end_ns / NS_PER_S);
+	printf("%s the limit in %.2f s\n", p.crossed ? "reaches" : "does not reach", (double)p.end_ns / NS_PER_S);
 	for (int who = 0; who < PLAY_WHO_MAX; who++) {
 		const struct play_judged *j = &p.who[who];
 
@@ -253,8 +254,9 @@ static void cost(void)
 	for (unsigned i = 0; i < LOOKS; i++)
 		forecast_add(f, &in[i], &said);
 	took = cpu_s() - begin;
-	printf("An hour of looks, 100 a second and every tenth a full sample: %.0f ms of CPU time, %.0f ns a look, %.4f %% of "
-	       "a core.\n", took * 1000, took / LOOKS * NS_PER_S, took / 3600 * 100);
+	printf("An hour of looks, 100 a second and every tenth a full sample: %.0f ms of CPU time,\n%.0f ns a look, %.4f %% "
+	       "of a core, in %zu KiB.\n",
+	       took * 1000, took / LOOKS * NS_PER_S, took / 3600 * 100, malloc_usable_size(f) / 1024);
 }
 
 int main(int argc, char **argv)
@@ -281,7 +283,8 @@ int main(int argc, char **argv)
 		} else if (value && strcmp(argv[i], "--first") == 0) {
 			from = number(value);
 		} else {
-			die("usage: vitals [--seeds N] [--first N] [--shape NAME] | --trace FILE | --print SHAPE SEED | --cost");
+			die("usage: vitals [--seeds N] [--first N] [--shape NAME] | --trace FILE | --print SHAPE SEED | "
+			    "--cost");
 		}
 		i++;
 	}

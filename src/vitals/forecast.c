@@ -13,6 +13,12 @@
 #define LOOKS 1024 /* 10 s of quick looks */
 #define LOOK_NS (8 * NS_PER_MS) /* nearer ones are judged but not kept */
 #define GAP_NS (30 * NS_PER_S) /* of silence, after which what was seen before says nothing of now */
+#define LEAK_LEVEL 0.2 /* a leak is warned of when it has left so much of the limit, at most */
+/* What widens the span of slopes to an interval that holds four times of five: fitted on seeds that are not shown. */
+#define BURST_LOW 0.6
+#define BURST_HIGH 1.7
+#define LEAK_LOW 0.65
+#define LEAK_HIGH 1.3
 #define USEFUL_NS ((int64_t)FORECAST_USEFUL_NS)
 
 struct look {
@@ -25,10 +31,10 @@ struct window {
 	uint64_t back_ns, ahead_ns;
 };
 static const struct window windows[] = {
-	{ 50 * NS_PER_MS, 120 * NS_PER_MS },   { 100 * NS_PER_MS, 250 * NS_PER_MS },
-	{ 200 * NS_PER_MS, 450 * NS_PER_MS },  { 400 * NS_PER_MS, 700 * NS_PER_MS },
-	{ 800 * NS_PER_MS, 1100 * NS_PER_MS }, { 1600 * NS_PER_MS, 1800 * NS_PER_MS },
-	{ 3200 * NS_PER_MS, 3000 * NS_PER_MS }, { 6400 * NS_PER_MS, 5000 * NS_PER_MS },
+	{ 50 * NS_PER_MS, 70 * NS_PER_MS },	{ 100 * NS_PER_MS, 120 * NS_PER_MS },
+	{ 200 * NS_PER_MS, 200 * NS_PER_MS },	{ 400 * NS_PER_MS, 300 * NS_PER_MS },
+	{ 800 * NS_PER_MS, 370 * NS_PER_MS },	{ 1600 * NS_PER_MS, 480 * NS_PER_MS },
+	{ 3200 * NS_PER_MS, 900 * NS_PER_MS },	{ 6400 * NS_PER_MS, 1900 * NS_PER_MS },
 };
 
 /* A scale of the leak clock: what a point is, and how far ahead it looks at most. */
@@ -36,7 +42,7 @@ struct scale {
 	uint64_t width_ns, ahead_ns;
 };
 static const struct scale scales[] = {
-	{ 500 * NS_PER_MS, 12 * NS_PER_S },
+	{ 500 * NS_PER_MS, 8 * NS_PER_S },
 	{ 4 * NS_PER_S, 180 * NS_PER_S },
 	{ 16 * NS_PER_S, 1800 * NS_PER_S },
 };
@@ -65,6 +71,8 @@ struct forecast {
 	/* Of the last full sample: */
 	bool full;
 	double full_used, full_hard;
+	double full_rate; /* growth that can't be dropped, a second, since the one before */
+	uint64_t full_ns;
 	double share;	  /* of growth in use that can't be dropped, as the last full samples had it */
 	double peak_hard; /* since then */
 	unsigned since;	  /* looks kept since then */
@@ -161,12 +169,29 @@ static void bend(struct forecast *f, double hard, double guess)
 	for (unsigned i = 0; i < f->since && i < f->n; i++) {
 		double part = look(f, i)->hard - f->full_hard;
 
-		/* Where nothing seemed to move the difference is spread evenly: it had to come from somewhere. */
-		if (grown > 1 || grown < -1)
+		/* Where nothing seemed to move, or the other way, the difference is spread evenly. */
+		if (grown != 0 && truth / grown >= 0 && truth / grown <= 4)
 			look(f, i)->hard = f->full_hard + part * (truth / grown);
 		else
-			look(f, i)->hard += truth * (double)(f->since - i) / (double)(f->since + 1);
+			look(f, i)->hard = f->full_hard + truth * (double)(f->since - i) / (double)(f->since + 1);
 	}
+}
+
+/*
+ * What can't be dropped, as far as a quick look tells. At the limit the page cache gives way to what grows and the sum
+ * stands still, so growth is taken to go on as it did; for as long as it takes to look properly.
+ */
+static double guess_hard(const struct forecast *f, uint64_t time_ns, double used)
+{
+	double guess, blind;
+
+	if (!f->full)
+		return used;
+	guess = MAX(f->full_hard + (used - f->full_used) * f->share, 0);
+	if (used < f->limit * 0.98)
+		return guess;
+	blind = MIN(to_seconds(time_ns - f->full_ns), 0.15);
+	return MIN(MAX(guess, f->full_hard + f->full_rate * blind), MAX(f->limit, f->full_hard));
 }
 
 static void see_full(struct forecast *f, const struct forecast_input *in, double used, double guess)
@@ -181,10 +206,14 @@ static void see_full(struct forecast *f, const struct forecast_input *in, double
 		if (grown > limit / 100)
 			f->share = (f->share + MIN(MAX((hard - f->full_hard) / grown, 0.1), 1)) / 2;
 		bend(f, hard, guess);
+		f->full_rate = 0;
+		if (hard - f->full_hard > limit / 100)
+			f->full_rate = (hard - f->full_hard) / to_seconds(in->time_ns - f->full_ns);
 	} else {
 		f->n = 0; /* looks before the first full sample had the page cache in them */
 	}
 	f->full = true;
+	f->full_ns = in->time_ns;
 	f->full_used = used;
 	f->full_hard = hard;
 	f->since = 0;
@@ -215,7 +244,8 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 	bool below = hard < f->ceiling * 1.02;
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
-		const struct look *from = look_back(f, windows[i].back_ns), *near = look_back(f, windows[i].back_ns / 3);
+		const struct look *from = look_back(f, windows[i].back_ns);
+		const struct look *near = look_back(f, windows[i].back_ns / 3);
 		double back = to_seconds(f->time_ns - from->time_ns), recent = to_seconds(f->time_ns - near->time_ns);
 		double ahead = to_seconds(windows[i].ahead_ns), slope, slope_near, eta;
 
@@ -225,9 +255,10 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 		slope_near = (hard - near->hard) / recent;
 		if (slope * back < f->limit / 50 || slope_near < slope * 0.3)
 			continue;
-		/* Rates of 1 to 2 s come from commands; without one it has to be nearer to be believed. */
+		/* Nearly all bursts come from commands. What it has come back from before is feared less. */
 		ahead *= f->tool ? 1 : 0.7;
 		ahead *= below ? 0.5 : 1;
+		ahead *= headroom < f->limit / 10 ? 2 : 1;
 		eta = headroom / slope;
 		if (eta > ahead * 1.5 || ahead / MAX(eta, 1e-3) <= urgency)
 			continue;
@@ -236,33 +267,39 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 		best.warns = eta <= ahead;
 		best.slope = slope;
 		best.eta = eta;
-		best.low = headroom / MAX(MAX(slope, slope_near), before) * 0.75;
-		best.high = headroom / MIN(slope, slope_near) * 1.5;
+		best.low = headroom / MAX(MAX(slope, slope_near), before) * BURST_LOW;
+		best.high = headroom / MIN(slope, slope_near) * BURST_HIGH;
 		before = slope;
 	}
 	return best;
 }
 
+/* headroom: above what the trend has come to, not above what a burst holds just now. */
 static struct word leak_word(const struct forecast *f, const struct trend *t, const struct scale *scale, double hard,
 			     double headroom)
 {
+	double ahead = MIN(to_seconds(scale->ahead_ns), t->span * 1.75), room, swing, slope = t->slope;
 	struct word w = { 0 };
-	double ahead, room;
 
-	if (!t->known || t->slope <= 0 || t->slope * t->span < f->limit / 50)
+	if (!t->known || slope <= 0 || slope * t->span < f->limit / 100 || (f->limit - hard) - headroom > f->limit / 10)
 		return w;
+	/* Near the limit any growth that lasts is worth a word, however slow. */
+	if (headroom < f->limit / 10 && t->span > 60)
+		ahead = 4 * 3600;
+	/* Bursts on top reach the limit before the leak does, and so does a heap's highest tooth. */
+	swing = f->fell_ns && to_seconds(f->time_ns - f->fell_ns) < t->span ? t->above_high : t->swing_high;
+	room = MAX(headroom - swing, 0);
+	w.slope = slope;
+	w.eta = room / slope;
+	w.low = room / MAX(t->slope_high, t->slope_recent) * LEAK_LOW;
+	w.high = (room + swing * 0.7) / MAX(MIN(t->slope_low, t->slope_recent), slope / 2) * LEAK_HIGH;
+	w.remains = w.eta <= ahead * 1.5 && headroom / slope < ahead * 3 && t->slope_low >= 0 &&
+		    room < f->limit * LEAK_LEVEL * 1.2;
+	w.warns = w.eta <= ahead && headroom / slope < ahead * 2 && t->slope_low > slope / 10 &&
+		  t->slope_recent > slope / 3 && room < f->limit * LEAK_LEVEL && t->highest;
 	/* A climb that is all after a fall, and has not passed where it fell from, may be the heap's next tooth. */
 	if (hard < f->ceiling * 1.02 && to_seconds(f->time_ns - f->fell_ns) > t->span)
-		return w;
-	ahead = MIN(to_seconds(scale->ahead_ns), t->span * 2);
-	/* Bursts on top reach the limit before the leak does. */
-	room = MAX(headroom - t->swing_high, 0);
-	w.slope = t->slope;
-	w.eta = room / t->slope;
-	w.low = MAX(room - t->swing_high / 2, 0) / MAX(t->slope_high, t->slope_recent) * 0.8;
-	w.high = headroom / MAX(t->slope_low, t->slope / 2) * 1.25;
-	w.remains = w.eta <= ahead * 1.5 && t->slope_low >= 0;
-	w.warns = w.eta <= ahead && t->slope_low > t->slope / 10 && t->slope_recent > t->slope / 3;
+		w.warns = false;
 	return w;
 }
 
@@ -308,7 +345,8 @@ static void run_leak(struct forecast *f, const struct forecast_input *in, double
 	if (!closed)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(scales); i++) {
-		struct word w = leak_word(f, &f->trends[i], &scales[i], hard, headroom);
+		struct word w = leak_word(f, &f->trends[i], &scales[i], hard,
+					  headroom + (double)in->anon - trend_line(&f->trends[i], in->time_ns));
 
 		/* The longer view is the better one where both have something to say. */
 		if (w.warns >= best.warns && (w.warns || w.remains)) {
@@ -382,7 +420,8 @@ void forecast_add(struct forecast *f, const struct forecast_input *input, struct
 {
 	double used = (double)input->used, guess, hard, headroom;
 
-	if (input->time_ns <= f->time_ns || input->limit == 0) {
+	if (input->time_ns <= f->time_ns || input->limit == 0 || input->limit == VITALS_UNKNOWN ||
+	    input->used == VITALS_UNKNOWN) {
 		*ret = f->result;
 		return;
 	}
@@ -391,7 +430,7 @@ void forecast_add(struct forecast *f, const struct forecast_input *input, struct
 	f->time_ns = input->time_ns;
 	f->tool = input->tool;
 	f->limit = (double)input->limit;
-	guess = f->full ? MAX(f->full_hard + (used - f->full_used) * f->share, 0) : used;
+	guess = guess_hard(f, input->time_ns, used);
 	if (input->full)
 		see_full(f, input, used, guess);
 	else
@@ -401,7 +440,7 @@ void forecast_add(struct forecast *f, const struct forecast_input *input, struct
 	f->peak_hard = MAX(f->peak_hard, hard);
 	see_fall(f, hard);
 	run_burst(f, hard, headroom);
-	if (input->full)
+	if (input->full && input->anon != VITALS_UNKNOWN)
 		run_leak(f, input, hard, headroom);
 	tell(f, headroom);
 	*ret = f->result;

@@ -51,6 +51,7 @@ static void fit(struct trend *t)
 {
 	unsigned apart = t->n / 4;
 	const struct trend_point *last = point(t, t->n - 1), *quarter = point(t, t->n - 1 - apart);
+	double least = last->low, most = last->low;
 	int n = 0;
 
 	t->known = false;
@@ -75,9 +76,21 @@ static void fit(struct trend *t)
 	t->slope = nth(t->pairs, n, n / 2);
 	t->slope_high = nth(t->pairs, n, n * 4 / 5);
 	t->slope_recent = (last->low - quarter->low) / (last->second - quarter->second);
-	t->swing_high = 0;
-	for (unsigned i = 0; i < t->n; i++)
-		t->swing_high = MAX(t->swing_high, point(t, i)->swing);
+	for (unsigned i = 0; i < t->n; i++) {
+		t->pairs[i] = point(t, i)->low + t->slope * (last->second - point(t, i)->second);
+		least = MIN(least, point(t, i)->low);
+		most = MAX(most, point(t, i)->low);
+	}
+	t->line = nth(t->pairs, (int)t->n, (int)t->n / 2);
+	t->swing_high = t->above_high = 0;
+	for (unsigned i = 0; i < t->n; i++) {
+		const struct trend_point *p = point(t, i);
+		double line = t->line - t->slope * (last->second - p->second);
+
+		t->above_high = MAX(t->above_high, p->low + p->swing - line);
+		t->swing_high = MAX(t->swing_high, p->swing - t->slope * (double)t->width_ns / NS_PER_S);
+	}
+	t->highest = last->low >= most - (most - least) / 8;
 	t->known = true;
 }
 
@@ -113,4 +126,11 @@ bool trend_add(struct trend *t, uint64_t time_ns, double value, double swing)
 	t->swing = MAX(t->swing, value + swing - MIN(t->low, value));
 	t->low = MIN(t->low, value);
 	return closed;
+}
+
+double trend_line(const struct trend *t, uint64_t time_ns)
+{
+	double second = (double)(time_ns - t->first_ns) / NS_PER_S;
+
+	return t->n ? t->line + t->slope * (second - point(t, t->n - 1)->second) : 0;
 }

@@ -30,10 +30,15 @@ struct trend {
 	double slope_low, slope, slope_high; /* a second: the 2nd, 5th and 8th tenth of the pairs' slopes */
 	double slope_recent;		     /* over the last quarter */
 	double span;			     /* seconds */
-	double swing_high;		     /* the widest of all */
+	double line;			     /* the trend's own value at the last point */
+	double above_high;		     /* how far the series rose above that, at most */
+	double swing_high;		     /* how far it rose and fell within a stretch, at most */
+	bool highest;			     /* the last point is near the highest */
 	double pairs[TREND_POINTS * (TREND_POINTS - 1) / 2]; /* room to work in */
 };
 
 void trend_init(struct trend *t, uint64_t width_ns);
 /* swing: how far above `value` the series may be at this moment. Times must not fall. True: a point was made. */
 bool trend_add(struct trend *t, uint64_t time_ns, double value, double swing);
+/* What the trend says for this moment, if known. */
+double trend_line(const struct trend *t, uint64_t time_ns);
