@@ -77,7 +77,8 @@ struct forecast {
 	double peak_hard; /* since then */
 	unsigned since;	  /* looks kept since then */
 	/* The highest that it has come back from, and when. */
-	double top, ceiling;
+	double top, ceiling, last_top;
+	double rise; /* of the last such height over the one before */
 	uint64_t fell_ns;
 	bool tool;
 	struct trend trends[ARRAY_SIZE(scales)];
@@ -226,12 +227,20 @@ static void see_fall(struct forecast *f, double hard)
 {
 	f->top = MAX(f->top, hard);
 	if (f->top - hard > MAX(f->limit / 10, f->top / 4)) {
+		f->rise = f->last_top > 0 ? MAX(f->top - f->last_top, 0) : 0;
+		f->last_top = f->top;
 		f->ceiling = MAX(f->top, f->time_ns - f->fell_ns < 900 * NS_PER_S ? f->ceiling : 0);
 		f->fell_ns = f->time_ns;
 		f->top = hard;
 	}
 	if (f->ceiling > 0 && f->time_ns - f->fell_ns > 900 * NS_PER_S)
 		f->ceiling = 0;
+}
+
+/* Whether it has come back from as much before; not where it rises each time, and will not fit in soon. */
+static bool spared(const struct forecast *f, double hard)
+{
+	return hard < f->ceiling * 1.02 && f->ceiling + f->rise * 2 < f->limit;
 }
 
 /* --- the clocks ----------------------------------------------------------------------------------------------- */
@@ -241,7 +250,7 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 {
 	struct word best = { 0 };
 	double urgency = 0, before = 0;
-	bool below = hard < f->ceiling * 1.02;
+	bool below = spared(f, hard);
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
 		const struct look *from = look_back(f, windows[i].back_ns);
@@ -298,7 +307,7 @@ static struct word leak_word(const struct forecast *f, const struct trend *t, co
 	w.warns = w.eta <= ahead && headroom / slope < ahead * 2 && t->slope_low > slope / 10 &&
 		  t->slope_recent > slope / 3 && room < f->limit * LEAK_LEVEL && t->highest;
 	/* A climb that is all after a fall, and has not passed where it fell from, may be the heap's next tooth. */
-	if (hard < f->ceiling * 1.02 && to_seconds(f->time_ns - f->fell_ns) > t->span)
+	if (spared(f, hard) && to_seconds(f->time_ns - f->fell_ns) > t->span)
 		w.warns = false;
 	return w;
 }
@@ -362,7 +371,7 @@ static void run_leak(struct forecast *f, const struct forecast_input *in, double
 
 static void settle(struct forecast *f, uint64_t time_ns)
 {
-	if (f->ended_ns && time_ns - f->ended_ns > FORECAST_GRACE_NS) {
+	if (f->ended_ns && time_ns > f->ended_ns && time_ns - f->ended_ns > FORECAST_GRACE_NS) {
 		f->score.false_alarms++;
 		f->ended_ns = 0;
 	}
@@ -404,12 +413,14 @@ static void tell(struct forecast *f, double headroom)
 	r->slope = (int64_t)MIN(s->word.slope, 9e18);
 }
 
+/* What was warned of then is not judged: nobody looked. */
 static void forget(struct forecast *f)
 {
 	f->n = f->since = 0;
 	f->full = false;
 	f->share = 1;
-	f->top = f->ceiling = f->peak_hard = 0;
+	f->top = f->ceiling = f->last_top = f->rise = f->peak_hard = 0;
+	f->warned_ns = f->ended_ns = 0;
 	f->burst.on = f->leak.on = false;
 	f->burst.first_ns = f->leak.first_ns = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(scales); i++)

@@ -13,7 +13,7 @@ void trend_init(struct trend *t, uint64_t width_ns)
 	t->width_ns = width_ns;
 }
 
-/* The k-th smallest (from 0) of n values, which it reorders: Hoare's selection as Wirth has it. */
+/* The k-th smallest (from 0) of n values, which it reorders, by Hoare's selection. */
 static double nth(double *v, int n, int k)
 {
 	int from = 0, to = n - 1;
@@ -51,7 +51,7 @@ static void fit(struct trend *t)
 {
 	unsigned apart = t->n / 4;
 	const struct trend_point *last = point(t, t->n - 1), *quarter = point(t, t->n - 1 - apart);
-	double least = last->low, most = last->low;
+	double least = last->low, most = least;
 	int n = 0;
 
 	t->known = false;

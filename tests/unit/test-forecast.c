@@ -14,7 +14,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
 #define MB UINT64_C(1000000)
-#define SEEDS 12
+#define SEEDS 6
 #define FIRST_SEED 3001 /* of none that the constants were chosen by */
 
 static unsigned allocations;
@@ -45,9 +45,14 @@ struct sums {
 
 static struct sums play_all(enum trace_shape shape)
 {
-	struct trace *t = calloc(1, sizeof(*t));
+	static struct sums played[TRACE_SHAPE_MAX];
+	struct trace *t;
 	struct sums s = { .least_lead_ns = INT64_MAX };
 
+	/* More than one test asks about it. */
+	if (played[shape].least_lead_ns)
+		return played[shape];
+	t = calloc(1, sizeof(*t));
 	assert_non_null(t);
 	for (unsigned seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
 		struct play p;
@@ -71,7 +76,7 @@ static struct sums play_all(enum trace_shape shape)
 		}
 	}
 	free(t);
-	return s;
+	return played[shape] = s;
 }
 
 /* All are met, at least so long before, and half of them and more sooner than by the level of what is available. */
@@ -148,7 +153,7 @@ static void intervals_hold_what_they_should(void **state)
 		inside += s.inside;
 		spoke += s.spoke;
 	}
-	assert_in_range(spoke, 40, 6 * SEEDS);
+	assert_in_range(spoke, 4 * SEEDS, 6 * SEEDS);
 	if (inside / spoke < 0.7 || inside / spoke > 0.95)
 		fail_msg("intervals hold %.0f %%", 100 * inside / spoke);
 }
