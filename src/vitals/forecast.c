@@ -19,6 +19,7 @@
 #define BURST_HIGH 1.7
 #define LEAK_LOW 0.65
 #define LEAK_HIGH 1.3
+#define FAR_APART 0.03 /* seconds: these are not the looks of a guard */
 #define USEFUL_NS ((int64_t)FORECAST_USEFUL_NS)
 
 struct look {
@@ -251,6 +252,7 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 	struct word best = { 0 };
 	double urgency = 0, before = 0;
 	bool below = spared(f, hard);
+	double apart = f->n > 1 ? to_seconds(f->time_ns - look(f, 1)->time_ns) : 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(windows); i++) {
 		const struct look *from = look_back(f, windows[i].back_ns);
@@ -268,6 +270,9 @@ static struct word burst_word(struct forecast *f, double hard, double headroom)
 		ahead *= f->tool ? 1 : 0.7;
 		ahead *= below ? 0.5 : 1;
 		ahead *= headroom < f->limit / 10 ? 2 : 1;
+		/* The next look may be too late. */
+		if (apart > FAR_APART)
+			ahead += apart * 1.5;
 		eta = headroom / slope;
 		if (eta > ahead * 1.5 || ahead / MAX(eta, 1e-3) <= urgency)
 			continue;
@@ -336,10 +341,11 @@ static void stand(struct standing *s, const struct word *w, uint64_t time_ns, do
 static void run_burst(struct forecast *f, double hard, double headroom)
 {
 	struct word w = burst_word(f, hard, headroom);
+	double apart = f->n > 1 ? to_seconds(f->time_ns - look(f, 1)->time_ns) : 0;
 
 	f->burst.hold_ns = NS_PER_S;
 	/* A second look, where there is time for one. */
-	stand(&f->burst, &w, f->time_ns, headroom, w.eta > 0.05 ? 15 * NS_PER_MS : 0);
+	stand(&f->burst, &w, f->time_ns, headroom, w.eta > 0.05 && apart <= FAR_APART ? 15 * NS_PER_MS : 0);
 }
 
 static void run_leak(struct forecast *f, const struct forecast_input *in, double hard, double headroom)
@@ -385,7 +391,6 @@ static void tell(struct forecast *f, double headroom)
 
 	if (f->burst.on)
 		s = &f->burst;
-	/* Held from before, it is as much nearer as headroom is less. */
 	if (f->leak.on && (!s || f->leak.word.eta < s->word.eta))
 		s = &f->leak;
 	settle(f, f->time_ns);
@@ -404,6 +409,7 @@ static void tell(struct forecast *f, double headroom)
 		f->warned_ns = f->ended_ns ? f->ended_warned_ns : f->time_ns;
 		f->ended_ns = 0;
 	}
+	/* Held from before, it is as much nearer as there is less left. */
 	age = to_seconds(f->time_ns - s->last_ns);
 	scale = s->headroom > 0 ? MIN(headroom / s->headroom, 1) : 0;
 	r->clock = s == &f->burst ? FORECAST_BURST : FORECAST_LEAK;

@@ -224,6 +224,33 @@ static void a_higher_limit_is_no_fall_and_a_lower_one_no_growth(void **state)
 	}
 }
 
+/* Without a guard there are only samples, one to ten a second. */
+static void samples_alone_see_what_lasts(void **state)
+{
+	static const struct {
+		uint64_t every_ms, mb_a_s, least_lead_ms;
+	} cases[] = { { 100, 1000, 100 }, { 100, 200, 300 }, { 1000, 200, 700 }, { 1000, 50, 2000 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(forecast_free_p) struct forecast *f = NULL;
+		struct forecast_result said = { 0 };
+		uint64_t now = 0, grown, reached = 10 * NS_PER_S + 1700 * NS_PER_S / cases[i].mb_a_s;
+
+		assert_int_equal(forecast_new(&f), 0);
+		do {
+			struct forecast_input in = quiet(now += cases[i].every_ms * NS_PER_MS);
+
+			grown = now > 10 * NS_PER_S ? (now - 10 * NS_PER_S) / 1000 * cases[i].mb_a_s / 1000 * 1000 : 0;
+			in.full = true;
+			in.used += grown;
+			in.anon += grown;
+			in.available -= MIN(grown, in.available);
+			forecast_add(f, &in, &said);
+		} while (said.clock == FORECAST_NONE && now < reached);
+		assert_in_range(reached - now, cases[i].least_lead_ms * NS_PER_MS, 20 * NS_PER_S);
+	}
+}
+
 /* Without a child command and without any full sample it still sees what is in use. */
 static void available_may_be_unknown(void **state)
 {
@@ -358,6 +385,7 @@ int main(void)
 		cmocka_unit_test(intervals_hold_what_they_should),
 		cmocka_unit_test(a_burst_is_told_by_name_with_its_slope),
 		cmocka_unit_test(a_higher_limit_is_no_fall_and_a_lower_one_no_growth),
+		cmocka_unit_test(samples_alone_see_what_lasts),
 		cmocka_unit_test(available_may_be_unknown),
 		cmocka_unit_test(odd_input_is_survived_in_constant_memory),
 		cmocka_unit_test(a_warning_does_not_flap),
