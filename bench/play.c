@@ -118,7 +118,8 @@ static void look(struct player *r, struct forecast *f, const struct trace *t, co
 
 	in.full = full_now(r, p, used, r->judges[PLAY_FORECAST].on);
 	/* Available, as it was at the last full sample, and less by what is used since. */
-	clean = p->limit - r->full_used + r->full_clean;
+	clean = p->limit + r->full_clean;
+	clean = clean > r->full_used ? clean - r->full_used : 0; /* the limit may have fallen since */
 	in.available = used > r->full_used ? clean - (used - r->full_used < clean ? used - r->full_used : clean) :
 					     clean + (r->full_used - used);
 	in.anon = p->anon;
