@@ -2,6 +2,11 @@
 /*
  * When a workload will have used up what it may: two clocks, one for bursts (tens of milliseconds) and one for leaks
  * (minutes). Pure: time comes with the samples. What it said is kept and scored once the truth is known.
+ *
+ * A warning (a clock other than none) does not flap: a burst is believed at the second look where there is time for
+ * one; a warning that stands is kept while its limit is within one and a half times what would raise it, and falls only
+ * when that has not been so for a second (burst) or for five seconds and a quarter of the time looked back (leak). One
+ * that is raised again within FORECAST_GRACE_NS is the same.
  */
 #pragma once
 
@@ -35,10 +40,13 @@ struct forecast_result {
 	int64_t slope;		   /* bytes a second */
 };
 
+#define FORECAST_GRACE_NS 1000000000 /* a warning that fell this long ago still counts */
+#define FORECAST_USEFUL_NS 20000000  /* a later one is none: nobody could have acted on it */
+
 struct forecast_score {
-	uint64_t hits;	       /* the limit was reached within the interval, or near it, of a warning that stood */
-	uint64_t misses;       /* it was reached without a warning before */
-	uint64_t false_alarms; /* a warning that nothing came of */
+	uint64_t hits;	       /* the limit was reached under a warning that stood, or had fallen just before */
+	uint64_t misses;       /* it was reached without one, or with one that came too late to be of use */
+	uint64_t false_alarms; /* a warning that fell and nothing came of; one that still stands is not judged */
 	int64_t lead_ns;       /* sum over the hits: from the first warning to the limit */
 };
 
