@@ -13,10 +13,10 @@
 
 int file_write(int directory, const char *name, const char *text)
 {
-	_cleanup_close_ int fd = directory < 0 ? -1 : openat(directory, name, O_WRONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = directory == -1 ? -1 : openat(directory, name, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return directory < 0 ? -ENOENT : -errno;
+		return directory == -1 ? -ENOENT : -errno;
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
@@ -30,11 +30,11 @@ int file_write_u64(int directory, const char *name, uint64_t value)
 
 int file_read(int directory, const char *name, char *ret, size_t size)
 {
-	_cleanup_close_ int fd = directory < 0 ? -1 : openat(directory, name, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = directory == -1 ? -1 : openat(directory, name, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
 
 	if (fd < 0)
-		return directory < 0 ? -ENOENT : -errno;
+		return directory == -1 ? -ENOENT : -errno;
 	n = read(fd, ret, size - 1);
 	if (n < 0)
 		return -errno;
