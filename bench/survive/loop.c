@@ -219,6 +219,7 @@ static void look(struct loop *l, unsigned count)
 	v.used = read_number(l->place->memory, v1 ? "memory.usage_in_bytes" : "memory.current", NULL);
 	clean = read_number(l->place->memory, "memory.stat", v1 ? "total_inactive_file " : "inactive_file ") / 2;
 	v.available = (in_force > v.used ? in_force - v.used : 0) + clean;
+	v.available -= MIN(v.available, act_reserved(l->act));
 	foresee(l, v.used, v.available, &v.forecast);
 	if (guard_watchful(l->guard) || l->tool_cgroups || count % FULL_LOOKS == 0)
 		look_at_phases(l);

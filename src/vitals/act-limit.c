@@ -3,7 +3,9 @@
  * The limit, and what is kept back of it.
  *
  * v2: memory.max is what was asked for; memory.high lies below it by the reserve, so that the kernel itself slows who
- * grows there, whatever the guard is about. To borrow is to raise memory.high to the limit.
+ * grows there, whatever the guard is about. To borrow is to raise memory.high, so that the agent is slowed no more; who
+ * grew has a brake of its own by then. A quarter of the reserve always lies between it and memory.max, where the kernel
+ * kills: a second child may burst, too.
  * v1: memory.limit_in_bytes lies below by the reserve, and with memory.oom_control the kernel pauses who reaches it, in
  * place of killing. To borrow is to raise it to what was asked for; that alone lets the paused go on.
  */
@@ -18,6 +20,7 @@
 
 /* Room that must be left when the reserve is taken back: on v2 nobody shall be slowed for that. */
 #define MARGIN (UINT64_C(8) << 20)
+#define KEPT 4 /* what part of the reserve is never lent on v2 */
 
 static const char *usage_name(const struct act *a)
 {
@@ -140,7 +143,14 @@ int limit_borrow(struct act *a, bool undo)
 		return -EAGAIN;
 	if (a->o.memory_v1)
 		return file_write_u64(a->memory, "memory.limit_in_bytes", to);
-	return undo ? file_write_u64(a->memory, "memory.high", to) : file_write(a->memory, "memory.high", "max");
+	return file_write_u64(a->memory, "memory.high", undo ? to : to - a->reserve / KEPT);
+}
+
+uint64_t act_reserved(const struct act *a)
+{
+	if (a->o.memory_v1 || a->memory < 0)
+		return 0;
+	return a->borrowed ? a->reserve / KEPT : a->reserve;
 }
 
 bool act_paused(const struct act *a)

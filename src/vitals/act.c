@@ -235,6 +235,7 @@ static int do_kill(struct act *a, const struct guard_action *action)
 
 	if (r < 0)
 		return r;
+	(void)tool_freeze(a, t, true);
 	task = job_task(a, action);
 	r = task < 0 ? task : last_word(a, (unsigned)task, action);
 	if (r > 0)

@@ -51,6 +51,11 @@ int act_do(struct act *a, const struct guard_action *action);
 bool act_poll(struct act *a, struct guard_action *ret, int *ret_result);
 /* Tasks are held at the limit by the kernel. */
 bool act_paused(const struct act *a);
+/*
+ * So much of what vitals_available finds below the limit is the reserve, and to be taken off guard_view's `available`. On
+ * v1 the limit itself is lower by it, so that nobody counts it: 0.
+ */
+uint64_t act_reserved(const struct act *a);
 /* Readable when act_poll may have something. */
 int act_fd(const struct act *a);
 
