@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An agent as AgentCgroup (arXiv 2602.09345) saw them: some 185 MB of its own, and tool calls of which most are small, and
- * some burst to hundreds of MB within a second or less. Half of the large ones do it in one process, half in workers of
- * which each is smaller than the agent, as test runners and builds do.
+ * An agent as AgentCgroup (arXiv 2602.09345) saw them: some 185 MB of its own, and tool calls of which most are small,
+ * and some burst to hundreds of MB within a second or less. Half of the large ones do it in one process, half in
+ * workers of which each is smaller than the agent, as test runners and builds do.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +25,8 @@ static const struct kind {
 	const char *name;
 	unsigned weight, mib_least, mib_most, workers;
 } kinds[] = {
-	{ "git", 3, 8, 20, 1 },		  { "read", 2, 2, 8, 1 },	  { "install", 2, 100, 280, 1 },
-	{ "pytest", 2, 120, 700, 1 },	  { "pytest -n", 2, 150, 900, 6 },
+	{ "git", 3, 8, 20, 1 },	      { "read", 2, 2, 8, 1 },	       { "install", 2, 100, 280, 1 },
+	{ "pytest", 2, 120, 700, 1 }, { "pytest -n", 2, 150, 900, 6 },
 };
 
 static void write_state(const char *path, const struct state *s)

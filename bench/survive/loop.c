@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loop of a guard, as small as it can be: the memory in use every 10 ms, and when the guard asks for it the children
- * and what they hold. The forecast is the slope of the last 60 ms.
+ * The loop of a guard, as small as it can be: the memory in use every 10 ms, and when the guard asks for it the
+ * children and what they hold. The forecast is the slope of the last 60 ms.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -71,9 +71,12 @@ static void add_process(struct loop *l, uint32_t pid)
 	unsigned parent;
 
 	if (!rest || l->processes_n == PROCESSES_MAX ||
-	    sscanf(rest, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &parent, &ticks) != 2)
+	    sscanf(rest, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &parent,
+		   &ticks) != 2)
 		return;
-	*p = (struct process){ .pid = pid, .parent = parent, .start_ns = ticks * (uint64_t)(1000000000 / sysconf(_SC_CLK_TCK)) };
+	*p = (struct process){ .pid = pid,
+			       .parent = parent,
+			       .start_ns = ticks * (uint64_t)(1000000000 / sysconf(_SC_CLK_TCK)) };
 	(void)snprintf(path, sizeof(path), "/proc/%u", (unsigned)pid);
 	p->bytes = read_number(path, "status", "RssAnon:") * 1024;
 	l->processes_n++;
@@ -150,11 +153,14 @@ static void look_at_phases(struct loop *l)
 		const struct process *p = &l->processes[i];
 
 		if (p->pid == (uint32_t)l->agent) {
-			l->agent_phase = (struct vitals_phase){ .pid = p->pid, .start_ns = p->start_ns, .bytes = p->bytes };
+			l->agent_phase =
+			    (struct vitals_phase){ .pid = p->pid, .start_ns = p->start_ns, .bytes = p->bytes };
 		} else if (p->parent == (uint32_t)l->agent && l->phases_n < VITALS_PHASES_MAX) {
 			struct vitals_phase *phase = &l->phases[l->phases_n++];
 
-			*phase = (struct vitals_phase){ .pid = p->pid, .start_ns = p->start_ns, .bytes = subtree(l, p->pid) };
+			*phase = (struct vitals_phase){ .pid = p->pid,
+							.start_ns = p->start_ns,
+							.bytes = subtree(l, p->pid) };
 			read_command(p->pid, phase->command, sizeof(phase->command));
 			if (l->tool_cgroups)
 				(void)act_tool_cgroup(l->act, p->pid, p->start_ns);
@@ -203,15 +209,19 @@ static void heard(struct loop *l, const struct guard_action *a, int result)
 	if (!a->undo)
 		l->ret->did[a->rung]++;
 	if (getenv("SURVIVE_VERBOSE"))
-		(void)fprintf(stderr, "# %s%s %u: %s = %d\n", a->undo ? "undo " : "", guard_rung_name(a->rung), a->pid, a->why,
-			      result);
+		(void)fprintf(stderr, "# %s%s %u: %s = %d\n", a->undo ? "undo " : "", guard_rung_name(a->rung), a->pid,
+			      a->why, result);
 }
 
 static void look(struct loop *l, unsigned count)
 {
 	struct guard_action actions[GUARD_ACTIONS_MAX], ended;
-	struct guard_view v = { .time_ns = now_ns(), .limit = l->limit, .phases = l->phases, .agent = &l->agent_phase,
-				.stall_us = VITALS_UNKNOWN, .paused = act_paused(l->act) };
+	struct guard_view v = { .time_ns = now_ns(),
+				.limit = l->limit,
+				.phases = l->phases,
+				.agent = &l->agent_phase,
+				.stall_us = VITALS_UNKNOWN,
+				.paused = act_paused(l->act) };
 	uint64_t in_force = l->place->v1 && !l->borrowed ? l->limit - l->reserve : l->limit, clean;
 	bool v1 = l->place->v1;
 	int result;
@@ -266,8 +276,14 @@ int guard_run(const struct place *place, uint64_t limit, const char *text, bool 
 	if (!l)
 		return -ENOMEM;
 	*l = (struct loop){ .place = place, .limit = limit, .agent = agent, .tool_cgroups = tool_cgroups, .ret = ret };
-	struct act_options options = { .cgroup = place->cgroup, .memory = place->memory, .memory_v1 = place->v1, .limit = limit,
-				       .session = "survive", .home = "/nonexistent", .policy = &policy, .members = members,
+	struct act_options options = { .cgroup = place->cgroup,
+				       .memory = place->memory,
+				       .memory_v1 = place->v1,
+				       .limit = limit,
+				       .session = "survive",
+				       .home = "/nonexistent",
+				       .policy = &policy,
+				       .members = members,
 				       .context = l };
 	int r = guard_policy_parse(text, &policy, &err);
 	if (r >= 0)
@@ -286,7 +302,8 @@ int guard_run(const struct place *place, uint64_t limit, const char *text, bool 
 	for (unsigned i = 0; !ended(agent) && !(stop && *stop) && now_ns() < until_ns; i++) {
 		look(l, i);
 		next = MAX(next + LOOK_NS, now_ns());
-		const struct timespec when = { .tv_sec = (time_t)(next / 1000000000), .tv_nsec = (long)(next % 1000000000) };
+		const struct timespec when = { .tv_sec = (time_t)(next / 1000000000),
+					       .tv_nsec = (long)(next % 1000000000) };
 		(void)clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &when, NULL);
 	}
 	(void)getrusage(RUSAGE_SELF, &usage);

@@ -3,8 +3,8 @@
  *   survive run MODE TRACES [LIMIT_MIB]    one line a trace: free, none, guard, guard-tools, machine, earlyoom=PROGRAM
  *   survive react TIMES [--late]           from crossing to brake, in microseconds, one a line
  *
- * `free` has no limit; `none` a cgroup's, and the kernel's OOM kill; `machine` has no limit but leaves the machine only as
- * much memory, for it and for earlyoom, which knows no cgroups. bench/survive/run makes tables of it.
+ * `free` has no limit; `none` a cgroup's, and the kernel's OOM kill; `machine` has no limit but leaves the machine only
+ * as much memory, for it and for earlyoom, which knows no cgroups. bench/survive/run makes tables of it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +56,8 @@ static uint64_t usage(const struct place *place)
 	unsigned long long bytes = 0;
 	char path[700];
 
-	(void)snprintf(path, sizeof(path), "%s/%s", place->memory, place->v1 ? "memory.usage_in_bytes" : "memory.current");
+	(void)snprintf(path, sizeof(path), "%s/%s", place->memory,
+		       place->v1 ? "memory.usage_in_bytes" : "memory.current");
 	FILE *f = fopen(path, "re");
 	if (f && fscanf(f, "%llu", &bytes) != 1)
 		bytes = 0;
@@ -172,7 +173,8 @@ static int run_trace(const char *mode, unsigned seed, uint64_t limit)
 		watcher = start_program(mode + 9);
 	uint64_t begin = now_ns(), until = begin + RUN_NS;
 	agent = agent_start(&place, state_path, seed);
-	if (guarded && guard_run(&place, limit, POLICY, strcmp(mode, "guard-tools") == 0, agent, NULL, until, &guard) < 0)
+	if (guarded &&
+	    guard_run(&place, limit, POLICY, strcmp(mode, "guard-tools") == 0, agent, NULL, until, &guard) < 0)
 		return 1;
 	bool over = wait_until(agent, until);
 	uint64_t took = now_ns() - begin;
@@ -181,7 +183,11 @@ static int run_trace(const char *mode, unsigned seed, uint64_t limit)
 	(void)waitpid(agent, &status, 0);
 	bool read = state_read(state_path, &state);
 	(void)printf("%s %u %s %u %u %u %u %llu %llu", mode[0] == 'e' ? "earlyoom" : mode, seed,
-		     !over ? "hung" : WIFSIGNALED(status) ? "killed" : status ? "failed" : read ? "intact" : "no-state",
+		     !over		   ? "hung"
+		     : WIFSIGNALED(status) ? "killed"
+		     : status		   ? "failed"
+		     : read		   ? "intact"
+					   : "no-state",
 		     state.step, state.killed, state.told, state.longest_ms, (unsigned long long)(took / 1000000),
 		     (unsigned long long)(guard.cpu_ns * 1000 / (took / 1000)));
 	for (unsigned i = 0; guarded && i < GUARD_RUNG_MAX; i++)
@@ -220,8 +226,8 @@ struct shared {
 };
 
 /*
- * Grows as fast as it can, and says when it crossed the level of the brake. It has a real-time priority, below the guard's:
- * else what is measured on a busy machine is how long it waits itself between the two.
+ * Grows as fast as it can, and says when it crossed the level of the brake. It has a real-time priority, below the
+ * guard's: else what is measured on a busy machine is how long it waits itself between the two.
  */
 static _Noreturn void burst(struct shared *s, uint64_t most)
 {
@@ -278,7 +284,8 @@ static int react_once(bool late)
 		s->stop = true;
 		_exit(0);
 	}
-	/* By the level alone: a forecast would be there before. No reserve, and on v1 a pause, so that nobody is killed. */
+	/* By the level alone: a forecast would be there before. No reserve, and on v1 a pause, so that nobody is
+	 * killed. */
 	int r = guard_run(&place, limit, "brake=10%,freeze=1%", !late, agent, &s->stop, now_ns() + RUN_NS, &guard);
 	(void)kill(hand, SIGKILL);
 	(void)waitpid(hand, &status, 0);
@@ -302,8 +309,8 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(argv[1], "agent") == 0)
 		return agent_run("/proc/self/exe", argv[2], (unsigned)strtoul(argv[3], NULL, 10));
 	if (argc == 6 && strcmp(argv[1], "tool") == 0)
-		return tool_run((unsigned)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10),
-				(unsigned)strtoul(argv[5], NULL, 10));
+		return tool_run((unsigned)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10),
+				strtoull(argv[4], NULL, 10), (unsigned)strtoul(argv[5], NULL, 10));
 	missing = place_missing();
 	if (missing) {
 		(void)fprintf(stderr, "survive: %s\n", missing);

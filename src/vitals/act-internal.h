@@ -29,7 +29,7 @@ struct task {
 
 /* A cgroup outside the workload's, for a hook. */
 struct room {
-	int cgroup, memory; /* -1: none */
+	int cgroup, memory;		 /* -1: none */
 	char *cgroup_path, *memory_path; /* owned */
 };
 
@@ -55,11 +55,11 @@ struct act {
 	struct guard_policy policy;
 	int cgroup, memory, agent; /* directories; -1: none. agent: v2, below cgroup */
 	int lock;
-	int oom_control; /* v1's, to see a pause; -1: none */
+	int oom_control;	  /* v1's, to see a pause; -1: none */
 	int directory, user_home; /* as they were when we began: what has that name later may be another thing */
 	uint64_t reserve;
-	bool limited;  /* the limit is of our making */
-	bool pauses;   /* the kernel holds tasks at the limit, in place of killing */
+	bool limited; /* the limit is of our making */
+	bool pauses;  /* the kernel holds tasks at the limit, in place of killing */
 	bool borrowed;
 	bool all_frozen;
 	int events; /* epoll: jobs' ends, and the timer */
@@ -77,7 +77,7 @@ struct act {
 int file_write(int directory, const char *name, const char *text);
 int file_write_u64(int directory, const char *name, uint64_t value);
 int file_read(int directory, const char *name, char *ret, size_t size); /* bytes read, ended by a NUL */
-int file_read_u64(int directory, const char *name, uint64_t *ret);	 /* "max" is UNKNOWN */
+int file_read_u64(int directory, const char *name, uint64_t *ret);	/* "max" is UNKNOWN */
 int directory_open(int at, const char *name);
 /* Sees each pid of cgroup.procs; stops at a negative result. */
 int procs_each(int directory, int (*fn)(void *context, uint32_t pid), void *context);

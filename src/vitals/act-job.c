@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What takes time is done by child processes, each with a deadline: a task is an action, a job one of its processes. They
- * die with us.
+ * What takes time is done by child processes, each with a deadline: a task is an action, a job one of its processes.
+ * They die with us.
  */
 #include <errno.h>
 #include <poll.h>
@@ -81,7 +81,10 @@ int job_fork(struct act *a, unsigned task, enum job_kind kind, int64_t deadline_
 		}
 	if (!j)
 		return -EBUSY;
-	*j = (struct job){ .kind = kind, .task = task, .pidfd = -1, .room = { .cgroup = -1, .memory = -1 },
+	*j = (struct job){ .kind = kind,
+			   .task = task,
+			   .pidfd = -1,
+			   .room = { .cgroup = -1, .memory = -1 },
 			   .deadline_ns = clock_boottime_ns() + (uint64_t)deadline_ns };
 	pid_t pid = fork();
 	if (pid < 0)

@@ -55,7 +55,8 @@ static int check_use(const struct act *a, uint64_t in_force, struct err *err)
 		return err_errno(err, -r, "can't read %s/%s", a->o.memory, usage_name(a));
 	if (used < in_force)
 		return 0;
-	return err_set(err, EINVAL, "a limit of %s is too low: what runs there holds %s already; ask for more, or end some of it",
+	return err_set(err, EINVAL,
+		       "a limit of %s is too low: what runs there holds %s already; ask for more, or end some of it",
 		       text_size(a->o.limit, asked), text_size(used, there));
 }
 
@@ -103,7 +104,8 @@ int limit_open(struct act *a, struct err *err)
 	if (a->memory < 0 && a->cgroup < 0)
 		return err_set(err, EOPNOTSUPP, "a guard needs a cgroup, and this session has none");
 	if (asked && a->memory < 0)
-		return err_set(err, EOPNOTSUPP, "a limit can't be enforced: this machine's cgroups have no memory controller");
+		return err_set(err, EOPNOTSUPP,
+			       "a limit can't be enforced: this machine's cgroups have no memory controller");
 	r = lock(a, err);
 	if (r < 0 || !asked)
 		return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The process that lets go. It sleeps until the guard ends; if that did not say that nothing is held, it thaws, takes the
- * brakes off and ends the pause. Where there is no memory controller to slow a child with, it also stops it and lets it go
- * in turns, so that nobody stays stopped whichever of the two dies.
+ * The process that lets go. It sleeps until the guard ends; if that did not say that nothing is held, it thaws, takes
+ * the brakes off and ends the pause. Where there is no memory controller to slow a child with, it also stops it and
+ * lets it go in turns, so that nobody stays stopped whichever of the two dies.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -59,8 +59,9 @@ static void each_tool(int directory, void (*fn)(int tool, const struct keeper *k
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 
 	for (struct dirent *entry; d && (entry = readdir(d));) {
-		int fd = strncmp(entry->d_name, TOOL_PREFIX, strlen(TOOL_PREFIX)) == 0 ? directory_open(directory, entry->d_name) :
-											-1;
+		int fd = strncmp(entry->d_name, TOOL_PREFIX, strlen(TOOL_PREFIX)) == 0
+			     ? directory_open(directory, entry->d_name)
+			     : -1;
 		if (fd < 0)
 			continue;
 		fn(fd, k);
@@ -189,8 +190,12 @@ static int start(struct act *a)
 		return -errno;
 	a->release_pid = fork();
 	if (a->release_pid == 0) {
-		struct keeper k = { .cgroup = a->cgroup, .agent = a->agent, .memory = a->memory, .socket = pair[1],
-				    .v1 = a->o.memory_v1, .all_frozen = a->all_frozen };
+		struct keeper k = { .cgroup = a->cgroup,
+				    .agent = a->agent,
+				    .memory = a->memory,
+				    .socket = pair[1],
+				    .v1 = a->o.memory_v1,
+				    .all_frozen = a->all_frozen };
 		keep(&k);
 	}
 	(void)close(pair[1]);

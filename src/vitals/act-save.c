@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Copies of what can't be had again: transcripts, the working directory. The names in there are the workload's, which may
- * put anything anywhere at any time. So each name is opened from the directory above, one component at a time, by a
- * descriptor that only stands for it (O_PATH), never through a symbolic link; what it is is asked of that descriptor; and
- * only then it is opened to be read, with the command's own user id, so that what is copied is what the command could
- * read. Devices, pipes and sockets are left out.
+ * Copies of what can't be had again: transcripts, the working directory. The names in there are the workload's, which
+ * may put anything anywhere at any time. So each name is opened from the directory above, one component at a time, by a
+ * descriptor that only stands for it (O_PATH), never through a symbolic link; what it is is asked of that descriptor;
+ * and only then it is opened to be read, with the command's own user id, so that what is copied is what the command
+ * could read. Devices, pipes and sockets are left out.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -295,9 +295,9 @@ int save_copy(const struct save_plan *plan, struct save_count *ret)
 static int make_place(struct act *a, char **ret)
 {
 	_cleanup_free_ char *top = NULL;
-	int n = *a->policy.save_to ? asprintf(&top, "%s/%s", a->policy.save_to, a->o.session ?: "session") :
-	    a->o.home		   ? asprintf(&top, "%s/saved/%s", a->o.home, a->o.session ?: "session") :
-				     -2;
+	int n = *a->policy.save_to ? asprintf(&top, "%s/%s", a->policy.save_to, a->o.session ?: "session")
+		: a->o.home	   ? asprintf(&top, "%s/saved/%s", a->o.home, a->o.session ?: "session")
+				   : -2;
 
 	if (n < 0) {
 		top = NULL;
@@ -323,7 +323,8 @@ static int make_place(struct act *a, char **ret)
 static int start_copy(struct act *a, unsigned task, const char *to)
 {
 	const struct save_plan plan = {
-		.places = { { "~", a->user_home, a->o.user_home ?: "" }, { "$CWD", a->directory, a->o.directory ?: "" },
+		.places = { { "~", a->user_home, a->o.user_home ?: "" },
+			    { "$CWD", a->directory, a->o.directory ?: "" },
 			    { "", open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/" } },
 		.policy = &a->policy,
 		.to = to,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Words: to the terminal, to the agent by a signal or a hook, and, before a child is killed, down the child's own standard
- * error, which is where its agent reads what went wrong.
+ * Words: to the terminal, to the agent by a signal or a hook, and, before a child is killed, down the child's own
+ * standard error, which is where its agent reads what went wrong.
  *
  * That descriptor is the workload's, who may have put anything there. It is taken as it was opened (pidfd_getfd), never
  * opened anew by its name; only a pipe, a terminal or a connected stream socket will do, since what is written to other
- * files may be judged by who writes; and it is written by a child that has first become the victim's user. Its flags are
- * not ours to change, so the child may block, and then its deadline ends it.
+ * files may be judged by who writes; and it is written by a child that has first become the victim's user. Its flags
+ * are not ours to change, so the child may block, and then its deadline ends it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 #include "vitals/act-internal.h"
 
 #define WORD_NS (2 * INT64_C(1000000000)) /* who dies stands still meanwhile */
-#define ROOM_MS 50 /* for a full pipe to be read */
+#define ROOM_MS 50			  /* for a full pipe to be read */
 #define WORD_MAX_BYTES 1024
 
 static void say(const struct act *a, const char *text)
@@ -136,7 +136,8 @@ static void last_word_text(const struct act *a, const struct guard_action *actio
 	buf_addf(out, "` (pid %" PRIu32 "): it held %s", action->pid, text_size(action->held_bytes, held));
 	if (a->o.limit != VITALS_UNKNOWN)
 		buf_addf(out, " of the %s that this session may use", text_size(a->o.limit, limit));
-	buf_adds(out, ", and there was no more; nothing else was ended. Do it in smaller parts or with fewer workers.\n");
+	buf_adds(out,
+		 ", and there was no more; nothing else was ended. Do it in smaller parts or with fewer workers.\n");
 }
 
 /* In the child. */

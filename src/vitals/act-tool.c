@@ -2,9 +2,9 @@
 /*
  * A child of the agent in a cgroup of its own, which can be slowed, stopped and killed without the agent.
  *
- * To slow it: memory.high on v2; on v1 a limit of its own at which the kernel pauses it and nobody else; without a memory
- * controller it is stopped and let go in turns, by the process of act-release.c. Memory that it had before it was moved
- * stays on the old cgroup's account, so a brake counts from what the new one has.
+ * To slow it: memory.high on v2; on v1 a limit of its own at which the kernel pauses it and nobody else; without a
+ * memory controller it is stopped and let go in turns, by the process of act-release.c. Memory that it had before it
+ * was moved stays on the old cgroup's account, so a brake counts from what the new one has.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,8 @@ static bool process_read(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_par
 	unsigned long long ticks;
 	unsigned parent;
 
-	if (!rest || sscanf(rest, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &parent,
-			    &ticks) != 2)
+	if (!rest || sscanf(rest, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+			    &parent, &ticks) != 2)
 		return false;
 	*ret_start_ns = ticks * (uint64_t)(CLOCK_SECOND_NS / sysconf(_SC_CLK_TCK));
 	*ret_parent = parent;
@@ -334,7 +334,8 @@ static int kill_one(void *context, uint32_t pid)
 	return 0;
 }
 
-/* Before 5.14, and without v2: by pid, twice, so that what was forked meanwhile is found. Our cgroup holds only theirs. */
+/* Before 5.14, and without v2: by pid, twice, so that what was forked meanwhile is found. Our cgroup holds only theirs.
+ */
 int tool_kill(struct tool *t)
 {
 	int r = file_write(t->cgroup, "cgroup.kill", "1");

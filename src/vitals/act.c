@@ -21,8 +21,9 @@ static int copy_options(struct act *a, const struct act_options *o)
 {
 	const struct {
 		const char *from, **to;
-	} texts[] = { { o->cgroup, &a->o.cgroup },	 { o->memory, &a->o.memory },	{ o->directory, &a->o.directory },
-		      { o->user_home, &a->o.user_home }, { o->session, &a->o.session }, { o->home, &a->o.home } };
+	} texts[] = { { o->cgroup, &a->o.cgroup },	 { o->memory, &a->o.memory },
+		      { o->directory, &a->o.directory }, { o->user_home, &a->o.user_home },
+		      { o->session, &a->o.session },	 { o->home, &a->o.home } };
 
 	a->o = *o;
 	a->policy = *o->policy;
@@ -85,8 +86,8 @@ int act_open(const struct act_options *options, struct act **ret, struct err *er
 
 	if (!a)
 		return err_errno(err, ENOMEM, "can't start the guard");
-	a->cgroup = a->memory = a->agent = a->lock = a->oom_control = a->directory = a->user_home = a->events = a->timer =
-		a->release = -1;
+	a->cgroup = a->memory = a->agent = a->lock = a->oom_control = a->directory = a->user_home = a->events =
+	    a->timer = a->release = -1;
 	r = copy_options(a, options);
 	if (r < 0)
 		return err_errno(err, -r, "can't start the guard");
@@ -258,9 +259,9 @@ static int do_kill_all(struct act *a, const struct guard_action *action)
 int act_do(struct act *a, const struct guard_action *action)
 {
 	static int (*const hands[GUARD_RUNG_MAX])(struct act *a, const struct guard_action *action) = {
-		[GUARD_TELL] = tell,	     [GUARD_RECLAIM] = do_reclaim, [GUARD_BRAKE] = do_brake,
-		[GUARD_BORROW] = do_borrow,  [GUARD_FREEZE] = do_freeze,   [GUARD_SAVE] = save,
-		[GUARD_KILL] = do_kill,	     [GUARD_KILL_ALL] = do_kill_all,
+		[GUARD_TELL] = tell,	    [GUARD_RECLAIM] = do_reclaim,   [GUARD_BRAKE] = do_brake,
+		[GUARD_BORROW] = do_borrow, [GUARD_FREEZE] = do_freeze,	    [GUARD_SAVE] = save,
+		[GUARD_KILL] = do_kill,	    [GUARD_KILL_ALL] = do_kill_all,
 	};
 
 	return (unsigned)action->rung < GUARD_RUNG_MAX ? hands[action->rung](a, action) : -EINVAL;

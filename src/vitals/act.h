@@ -21,14 +21,14 @@ struct act_options {
 	 * processes are in that; children get "tool-N" beside it, else below it.
 	 */
 	const char *cgroup;
-	const char *memory;   /* and the one with the memory controller: the same, or one in v1's hierarchy; NULL: none */
+	const char *memory; /* and the one with the memory controller: the same, or one in v1's hierarchy; NULL: none */
 	bool memory_v1;
-	uint64_t limit;	      /* that --memory asked for; UNKNOWN: none, then only what lies above holds */
+	uint64_t limit;	       /* that --memory asked for; UNKNOWN: none, then only what lies above holds */
 	const char *directory; /* the command's working directory */
 	const char *user_home; /* the command's ~; NULL: none */
-	uid_t uid;	      /* the command's: what is saved is what it may read */
+	uid_t uid;	       /* the command's: what is saved is what it may read */
 	gid_t gid;
-	const char *session, *home; /* of the store; for copies */
+	const char *session, *home;	   /* of the store; for copies */
 	const struct guard_policy *policy; /* copied */
 	/* The pids of a phase, its own first (vitals_tree_members); NULL: by descent alone. */
 	size_t (*members)(void *context, uint32_t phase_pid, uint32_t *ret, size_t room);
@@ -52,8 +52,8 @@ bool act_poll(struct act *a, struct guard_action *ret, int *ret_result);
 /* Tasks are held at the limit by the kernel. */
 bool act_paused(const struct act *a);
 /*
- * So much of what vitals_available finds below the limit is the reserve, and to be taken off guard_view's `available`. On
- * v1 the limit itself is lower by it, so that nobody counts it: 0.
+ * So much of what vitals_available finds below the limit is the reserve, and to be taken off guard_view's `available`.
+ * On v1 the limit itself is lower by it, so that nobody counts it: 0.
  */
 uint64_t act_reserved(const struct act *a);
 /* Readable when act_poll may have something. */

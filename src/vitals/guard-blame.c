@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who grew. What a phase holds is compared with what it held a while ago: a base that follows downwards at once and
- * upwards slowly, so that a burst counts whole and a leak by its speed, and what has stood there for a minute not at all.
+ * upwards slowly, so that a burst counts whole and a leak by its speed, and what has stood there for a minute not at
+ * all.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,7 +67,8 @@ void guard_learn(struct guard *g, const struct guard_view *v)
 	if (!v->agent)
 		return;
 	if (g->agent.pid != v->agent->pid || g->agent.start_ns != v->agent->start_ns)
-		g->agent = (struct seen){ .pid = v->agent->pid, .start_ns = v->agent->start_ns, .base = v->agent->bytes };
+		g->agent =
+		    (struct seen){ .pid = v->agent->pid, .start_ns = v->agent->start_ns, .base = v->agent->bytes };
 	base_follow(&g->agent, v->agent->bytes, passed);
 }
 
@@ -112,7 +114,8 @@ static bool counts(const struct guard *g, const struct vitals_phase *p, enum bla
  */
 void guard_blame(const struct guard *g, const struct guard_view *v, enum blame blame, struct who *ret)
 {
-	uint64_t agent = g->agent.bytes > g->agent.base && v->agent ? g->agent.bytes - g->agent.base : 0, sum = 0, most = 0;
+	uint64_t agent = g->agent.bytes > g->agent.base && v->agent ? g->agent.bytes - g->agent.base : 0, sum = 0,
+		 most = 0;
 	const struct vitals_phase *grown = NULL, *fattest = NULL;
 
 	for (size_t i = 0; i < v->phases_n; i++) {
@@ -131,7 +134,10 @@ void guard_blame(const struct guard *g, const struct guard_view *v, enum blame b
 	}
 	*ret = (struct who){ 0 };
 	if (agent >= v->limit / 100 && agent / 2 > sum) {
-		*ret = (struct who){ .pid = v->agent->pid, .start_ns = v->agent->start_ns, .agent = true, .bytes = v->agent->bytes,
+		*ret = (struct who){ .pid = v->agent->pid,
+				     .start_ns = v->agent->start_ns,
+				     .agent = true,
+				     .bytes = v->agent->bytes,
 				     .growth = agent };
 		memcpy(ret->command, v->agent->command, sizeof(ret->command) - 1);
 	} else if (grown && most >= v->limit / 100) {
@@ -172,7 +178,8 @@ static void add_who(struct buf *out, const struct who *who)
 	if (who->gone)
 		buf_adds(out, " has ended; ");
 	else if (who->growth > 0)
-		buf_addf(out, " holds %s, ", text_size(who->bytes, size)), buf_addf(out, "%s of it new; ", text_size(who->growth, size));
+		buf_addf(out, " holds %s, ", text_size(who->bytes, size)),
+		    buf_addf(out, "%s of it new; ", text_size(who->growth, size));
 	else
 		buf_addf(out, " holds %s; ", text_size(who->bytes, size));
 }

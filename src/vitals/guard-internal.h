@@ -12,10 +12,10 @@ struct hold {
 	uint32_t pid;
 	uint64_t start_ns;
 	bool braked, frozen;
-	bool busy; /* an action on it is under way */
+	bool busy;  /* an action on it is under way */
 	bool stuck; /* it has had its room, and there is no more to give */
 	uint64_t brake_since, frozen_since, stuck_since;
-	uint64_t grown; /* by how much, when it was taken hold of */
+	uint64_t grown;			      /* by how much, when it was taken hold of */
 	uint64_t room, bytes_then, used_then; /* of the brake: what it may take from where on */
 	char command[VITALS_COMMAND_MAX];
 };
@@ -33,8 +33,8 @@ struct rung_state {
 	unsigned failures;
 	uint64_t issued;
 	uint64_t not_before, undo_not_before; /* after a failure */
-	uint64_t bad_until; /* not to be undone before */
-	uint64_t well;	    /* when it was last not due */
+	uint64_t bad_until;		      /* not to be undone before */
+	uint64_t well;			      /* when it was last not due */
 };
 
 /* What a phase, or the agent, held a while ago: what it holds now less that is what it grew. */

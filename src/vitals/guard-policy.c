@@ -39,8 +39,8 @@ static const int64_t default_within[GUARD_RUNG_MAX] = {
 	[GUARD_BRAKE] = CLOCK_SECOND_NS / 4,
 };
 
-#define GENTLE \
-	(RUNG(GUARD_TELL) | RUNG(GUARD_RECLAIM) | RUNG(GUARD_BRAKE) | RUNG(GUARD_BORROW) | RUNG(GUARD_FREEZE) | \
+#define GENTLE                                                                                                         \
+	(RUNG(GUARD_TELL) | RUNG(GUARD_RECLAIM) | RUNG(GUARD_BRAKE) | RUNG(GUARD_BORROW) | RUNG(GUARD_FREEZE) |        \
 	 RUNG(GUARD_SAVE))
 static const struct preset {
 	const char *name;
@@ -53,8 +53,7 @@ static const struct preset {
 };
 #define PRESET_NAMES "off, tell, gentle, default"
 #define RUNG_NAMES "tell, reclaim, brake, borrow, freeze, save, kill, kill-all"
-#define SETTING_NAMES \
-	"reserve, patience, signal, hook, hook-deadline, copy, save-hook, save-to, save-deadline, agent"
+#define SETTING_NAMES "reserve, patience, signal, hook, hook-deadline, copy, save-hook, save-to, save-deadline, agent"
 
 /* A word that is being read: where it stands, for errors. */
 struct place {
@@ -166,7 +165,8 @@ static int parse_rung(struct guard_policy *p, enum guard_rung rung, const char *
 	memcpy(level, value, n);
 	level[n] = '\0';
 	if (parse_level(level, &thousandths) < 0)
-		return complain(at, word, "is no level: say a share of the limit from 0%% to 100%%, as %s=10%% or %s=10%%/2s",
+		return complain(at, word,
+				"is no level: say a share of the limit from 0%% to 100%%, as %s=10%% or %s=10%%/2s",
 				guard_rung_name(rung), guard_rung_name(rung));
 	if (value[n] == '/' && clock_parse_duration(value + n + 1, &within) < 0)
 		return complain(at, word, "has no time after the '/': say one as %s=10%%/2s", guard_rung_name(rung));
@@ -191,7 +191,8 @@ static int set_time(int64_t *ret, const char *word, const char *value, const str
 	int64_t ns;
 
 	if (clock_parse_duration(value, &ns) < 0 || ns <= 0 || ns > 3600 * CLOCK_SECOND_NS)
-		return complain(at, word, "is no time up to an hour: say one as %.*s=5s", (int)strcspn(word, "="), word);
+		return complain(at, word, "is no time up to an hour: say one as %.*s=5s", (int)strcspn(word, "="),
+				word);
 	*ret = ns;
 	return 0;
 }
@@ -217,8 +218,8 @@ static int set_signal(struct guard_policy *p, const char *word, const char *valu
 	static const struct {
 		const char *name;
 		int number;
-	} signals[] = { { "none", 0 }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "HUP", SIGHUP },
-			{ "WINCH", SIGWINCH }, { "URG", SIGURG } };
+	} signals[] = { { "none", 0 },	   { "USR1", SIGUSR1 },	  { "USR2", SIGUSR2 },
+			{ "HUP", SIGHUP }, { "WINCH", SIGWINCH }, { "URG", SIGURG } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		if (strcmp(signals[i].name, value) == 0) {
@@ -344,7 +345,8 @@ static int parse_word(struct reading *r, const char *word)
 	}
 	if (preset)
 		return complain(&r->at, word, "is a policy of its own: it may only stand first");
-	return complain(&r->at, word, "is neither a policy (" PRESET_NAMES ") nor a rung (" RUNG_NAMES
+	return complain(&r->at, word,
+			"is neither a policy (" PRESET_NAMES ") nor a rung (" RUNG_NAMES
 			") nor a setting (NAME=VALUE)");
 }
 

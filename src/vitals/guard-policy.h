@@ -27,18 +27,19 @@ const char *guard_rung_name(enum guard_rung rung); /* "tell", "reclaim", "brake"
 
 struct guard_policy {
 	bool on[GUARD_RUNG_MAX];
-	unsigned at[GUARD_RUNG_MAX];	    /* available below so many thousandths of the limit */
-	int64_t within_ns[GUARD_RUNG_MAX];  /* or the limit is forecast within that time; 0: by level alone */
-	uint64_t reserve_bytes;		    /* to borrow; kept from the workload until then; 0: guard_policy_reserve's */
-	int64_t patience_ns;		    /* how long a child is held before it is killed for want of memory */
+	unsigned at[GUARD_RUNG_MAX];	   /* available below so many thousandths of the limit */
+	int64_t within_ns[GUARD_RUNG_MAX]; /* or the limit is forecast within that time; 0: by level alone */
+	uint64_t reserve_bytes;		   /* to borrow; kept from the workload until then; 0: guard_policy_reserve's */
+	int64_t patience_ns;		   /* how long a child is held before it is killed for want of memory */
 	int64_t save_deadline_ns, hook_deadline_ns;
-	int signal;			    /* to the agent by `tell`; 0: none */
-	char hook[GUARD_TEXT_MAX];	    /* a shell command for `tell`; "": none */
+	int signal;		   /* to the agent by `tell`; 0: none */
+	char hook[GUARD_TEXT_MAX]; /* a shell command for `tell`; "": none */
 	char save_hook[GUARD_TEXT_MAX];
-	char save_to[GUARD_TEXT_MAX];	    /* directory for the copies; "": in the store's */
-	char save[GUARD_PATHS_MAX][GUARD_PATH_MAX]; /* what to copy: paths, shell patterns; ~ and $CWD are the command's */
+	char save_to[GUARD_TEXT_MAX]; /* directory for the copies; "": in the store's */
+	char save[GUARD_PATHS_MAX]
+		 [GUARD_PATH_MAX]; /* what to copy: paths, shell patterns; ~ and $CWD are the command's */
 	unsigned save_n;
-	char agent[16];			    /* comm of the agent; "": by rule */
+	char agent[16]; /* comm of the agent; "": by rule */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ladder. One look goes from the lowest rung to the highest and takes the first that is due; it waits for that one's
- * effect before it takes the next, unless the limit is too near for that. When it is over, what was done is undone from
- * the top down. Who is to be held is guard-blame.c's.
+ * The ladder. One look goes from the lowest rung to the highest and takes the first that is due; it waits for that
+ * one's effect before it takes the next, unless the limit is too near for that. When it is over, what was done is
+ * undone from the top down. Who is to be held is guard-blame.c's.
  *
  * Time is our own: the sum of the steps between looks, none longer than STEP_MAX_NS, so that neither a clock that jumps
  * nor a machine that slept makes patience run out.
@@ -18,17 +18,18 @@
 
 #define MS INT64_C(1000000)
 #define STEP_MAX_NS CLOCK_SECOND_NS
-#define SETTLE_NS (50 * MS)	  /* until an action is seen in the figures */
-#define KILL_SETTLE_NS CLOCK_SECOND_NS /* memory of the dead comes back */
+#define SETTLE_NS (50 * MS)		       /* until an action is seen in the figures */
+#define KILL_SETTLE_NS CLOCK_SECOND_NS	       /* memory of the dead comes back */
 #define RECLAIM_AGAIN_NS (2 * CLOCK_SECOND_NS) /* and twice as long each time, while there is no end to it */
 #define RECLAIM_DOUBLINGS 4
 #define SAVE_AGAIN_NS (60 * CLOCK_SECOND_NS)
-#define SAVE_AFTER_NS (100 * MS)  /* a burst that the lower rungs take care of is no reason to save */
+#define SAVE_AFTER_NS (100 * MS) /* a burst that the lower rungs take care of is no reason to save */
 #define BRAKE_STEP_NS (200 * MS)
-#define CALM_NS (500 * MS)	  /* so long it must be well before anything is undone */
+#define CALM_NS (500 * MS) /* so long it must be well before anything is undone */
 #define UNDO_GAP_NS (200 * MS)
-#define NEAR_NS (50 * MS)	  /* a limit so near leaves no time to wait for effects */
-#define LOST_NS (5 * CLOCK_SECOND_NS) /* an action of which nothing is heard for so long, beyond its deadline, failed */
+#define NEAR_NS (50 * MS)	      /* a limit so near leaves no time to wait for effects */
+#define LOST_NS (5 * CLOCK_SECOND_NS) /* an action of which nothing is heard for so long, beyond its deadline, failed  \
+				       */
 #define BACKOFF_NS CLOCK_SECOND_NS
 #define BACKOFF_MAX_NS (8 * CLOCK_SECOND_NS)
 
@@ -162,11 +163,15 @@ static void issue(struct turn *t, enum guard_rung rung, bool undo, const struct 
 	struct guard_action *a = &t->out[t->n++];
 	struct pending *p = &g->pending[g->pending_n++];
 
-	*a = (struct guard_action){ .rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .bytes = bytes };
+	*a = (struct guard_action){
+		.rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .bytes = bytes
+	};
 	memcpy(a->command, who->command, sizeof(a->command));
 	a->held_bytes = who->bytes;
 	guard_why(g, t->v, who, a);
-	*p = (struct pending){ .rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .since = g->clock };
+	*p = (struct pending){
+		.rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .since = g->clock
+	};
 	g->rungs[rung].issued = g->clock;
 }
 
@@ -348,7 +353,8 @@ static enum step try_freeze(struct turn *t)
 	if (!danger(g, t->v, GUARD_FREEZE))
 		return NOTHING;
 	/* What was done below may be enough. */
-	if (g->holds_n > 0 && (g->clock - g->rungs[GUARD_FREEZE].well < SETTLE_NS || settling(g, GUARD_FREEZE, SETTLE_NS)))
+	if (g->holds_n > 0 &&
+	    (g->clock - g->rungs[GUARD_FREEZE].well < SETTLE_NS || settling(g, GUARD_FREEZE, SETTLE_NS)))
 		return WAIT;
 	guard_blame(g, t->v, BLAME_UNFROZEN, &who);
 	return who.pid ? freeze(t, &who) : NOTHING;
@@ -418,8 +424,8 @@ static enum step try_kill_all(struct turn *t)
 	/* While a child can be killed instead, it is. */
 	if (usable(g, GUARD_KILL) && who.pid && !who.agent)
 		return NOTHING;
-	if (all ? held_for(g, all) < (uint64_t)g->policy.patience_ns :
-		  usable(g, GUARD_FREEZE) || !danger(g, t->v, GUARD_KILL_ALL))
+	if (all ? held_for(g, all) < (uint64_t)g->policy.patience_ns
+		: usable(g, GUARD_FREEZE) || !danger(g, t->v, GUARD_KILL_ALL))
 		return NOTHING;
 	who.pid = 0;
 	who.start_ns = 0;
@@ -428,8 +434,8 @@ static enum step try_kill_all(struct turn *t)
 }
 
 static enum step (*const try[GUARD_RUNG_MAX])(struct turn *t) = {
-	[GUARD_TELL] = try_tell,     [GUARD_RECLAIM] = try_reclaim, [GUARD_BRAKE] = try_brake,
-	[GUARD_BORROW] = try_borrow, [GUARD_FREEZE] = try_freeze,   [GUARD_SAVE] = try_save,
+	[GUARD_TELL] = try_tell,     [GUARD_RECLAIM] = try_reclaim,   [GUARD_BRAKE] = try_brake,
+	[GUARD_BORROW] = try_borrow, [GUARD_FREEZE] = try_freeze,     [GUARD_SAVE] = try_save,
 	[GUARD_KILL] = try_kill,     [GUARD_KILL_ALL] = try_kill_all,
 };
 

@@ -16,25 +16,25 @@ struct guard;
 
 struct guard_view {
 	uint64_t time_ns;
-	uint64_t used, limit;		/* limit: the one that the user gave, not what borrowing made of it */
-	uint64_t available;		/* clean; UNKNOWN: what lies between used and limit */
+	uint64_t used, limit; /* limit: the one that the user gave, not what borrowing made of it */
+	uint64_t available;   /* clean; UNKNOWN: what lies between used and limit */
 	struct forecast_result forecast;
 	const struct vitals_phase *phases; /* the fattest first */
 	size_t phases_n;
 	const struct vitals_phase *agent; /* NULL: not found */
-	uint64_t stall_us;		/* memory pressure, full, total; UNKNOWN: not told */
-	bool paused;			/* the kernel holds tasks at the limit (v1's oom_control) */
+	uint64_t stall_us;		  /* memory pressure, full, total; UNKNOWN: not told */
+	bool paused;			  /* the kernel holds tasks at the limit (v1's oom_control) */
 };
 
 struct guard_action {
 	enum guard_rung rung;
 	bool undo;
-	uint32_t pid;	    /* the phase's; 0: all */
-	uint64_t start_ns;  /* its key's other half */
-	uint64_t bytes;	    /* to reclaim, to borrow; for a brake what the child may still take before it is slowed */
+	uint32_t pid;	   /* the phase's; 0: all */
+	uint64_t start_ns; /* its key's other half */
+	uint64_t bytes;	   /* to reclaim, to borrow; for a brake what the child may still take before it is slowed */
 	char command[VITALS_COMMAND_MAX]; /* the phase's: the agent's bytes; "" with pid 0 */
-	uint64_t held_bytes; /* what the phase held */
-	char why[GUARD_WHY_MAX]; /* one line, the agent's bytes escaped */
+	uint64_t held_bytes;		  /* what the phase held */
+	char why[GUARD_WHY_MAX];	  /* one line, the agent's bytes escaped */
 };
 
 /* The policy is copied. */

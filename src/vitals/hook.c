@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A command of the user's, run by /bin/sh when a rung is taken. It has a cgroup of its own beside the session's, not below
- * it, so that it has memory when the workload has none, and so that all it starts can be ended at once: one that hangs, or
- * forks without end, is killed whole at its deadline. It may have as much memory as the reserve is, and little more.
+ * A command of the user's, run by /bin/sh when a rung is taken. It has a cgroup of its own beside the session's, not
+ * below it, so that it has memory when the workload has none, and so that all it starts can be ended at once: one that
+ * hangs, or forks without end, is killed whole at its deadline. It may have as much memory as the reserve is, and
+ * little more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -113,8 +114,8 @@ static void set_u64(const char *name, uint64_t value)
 	set(name, text);
 }
 
-static _Noreturn void run(const struct act *a, const struct room *r, const struct guard_action *action, const char *command,
-			  const char *saved)
+static _Noreturn void run(const struct act *a, const struct room *r, const struct guard_action *action,
+			  const char *command, const char *saved)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int q = r->cgroup < 0 ? 0 : file_write(r->cgroup, "cgroup.procs", "0");

@@ -212,12 +212,40 @@ static void in_words(void **state)
 	assert_string_equal(text, text2);
 }
 
+static bool page_has(const char *page, const char *text)
+{
+	if (!strstr(page, text))
+		(void)fprintf(stderr, "docs/guard.md lacks %s\n", text);
+	return strstr(page, text);
+}
+
+/* docs/guard.md has every rung, and every place of known agents. */
+static void documented(void **state)
+{
+	static char page[65536];
+	struct guard_policy p = parsed("default");
+	FILE *f = fopen("docs/guard.md", "re");
+	char text[GUARD_PATH_MAX + 2];
+
+	assert_non_null(f);
+	assert_true(fread(page, 1, sizeof(page) - 1, f) > 1000);
+	(void)fclose(f);
+	for (unsigned i = 0; i < p.save_n; i++) {
+		(void)snprintf(text, sizeof(text), "`%s`", p.save[i]);
+		assert_true(page_has(page, text));
+	}
+	for (unsigned i = 0; i < GUARD_RUNG_MAX; i++) {
+		(void)snprintf(text, sizeof(text), "| `%s` |", guard_rung_name(i));
+		assert_true(page_has(page, text));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(presets),  cmocka_unit_test(lists), cmocka_unit_test(files),
 		cmocka_unit_test(refusals), cmocka_unit_test(caps),  cmocka_unit_test(reserves),
-		cmocka_unit_test(in_words),
+		cmocka_unit_test(in_words), cmocka_unit_test(documented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -71,8 +71,9 @@ static struct child *sim_child(struct sim *s, uint32_t pid, uint64_t target, uin
 {
 	for (size_t i = 0; i < CHILDREN; i++)
 		if (!s->child[i].pid) {
-			s->child[i] = (struct child){ .pid = pid, .target = target, .rate = rate, .stay_ns = stay_ns,
-						      .brake_at = NONE };
+			s->child[i] = (struct child){
+				.pid = pid, .target = target, .rate = rate, .stay_ns = stay_ns, .brake_at = NONE
+			};
 			return &s->child[i];
 		}
 	fail();
@@ -201,8 +202,9 @@ static void check_action(struct sim *s, const struct guard_action *a)
 		assert_true(a->rung == GUARD_TELL || a->rung == GUARD_BRAKE || a->rung == GUARD_BORROW ||
 			    a->rung == GUARD_FREEZE);
 	if (getenv("GUARD_TEST_VERBOSE"))
-		(void)fprintf(stderr, "%8.2f %s%s %u %lluM: %s\n", (double)(s->now - 1000 * SECOND) / 1e9, a->undo ? "undo " : "",
-			      guard_rung_name(a->rung), a->pid, (unsigned long long)(a->bytes / MIB), a->why);
+		(void)fprintf(stderr, "%8.2f %s%s %u %lluM: %s\n", (double)(s->now - 1000 * SECOND) / 1e9,
+			      a->undo ? "undo " : "", guard_rung_name(a->rung), a->pid,
+			      (unsigned long long)(a->bytes / MIB), a->why);
 	(a->undo ? s->undone : s->count)[a->rung]++;
 	if (!a->undo && s->order_n < ARRAY_SIZE(s->order))
 		s->order[s->order_n++] = a->rung;
@@ -214,9 +216,11 @@ static void look_at_phases(struct sim *s)
 	for (size_t i = 0; i < CHILDREN; i++) {
 		if (!s->child[i].pid)
 			continue;
-		s->phases[s->phases_n] = (struct vitals_phase){ .pid = s->child[i].pid, .start_ns = 7,
-								.bytes = s->child[i].bytes, .processes = 1 };
-		(void)snprintf(s->phases[s->phases_n++].command, VITALS_COMMAND_MAX, "child \x1b[2J%u", s->child[i].pid);
+		s->phases[s->phases_n] = (struct vitals_phase){
+			.pid = s->child[i].pid, .start_ns = 7, .bytes = s->child[i].bytes, .processes = 1
+		};
+		(void)snprintf(s->phases[s->phases_n++].command, VITALS_COMMAND_MAX, "child \x1b[2J%u",
+			       s->child[i].pid);
 	}
 	s->agent_phase = (struct vitals_phase){ .pid = AGENT_PID, .start_ns = 7, .bytes = s->agent };
 }
@@ -246,8 +250,13 @@ static void foresee(struct sim *s, uint64_t available, struct forecast_result *r
 static void sim_look(struct sim *s)
 {
 	struct guard_action actions[GUARD_ACTIONS_MAX];
-	struct guard_view v = { .time_ns = s->now, .used = used(s), .limit = LIMIT, .phases = s->phases,
-				.agent = &s->agent_phase, .stall_us = VITALS_UNKNOWN, .paused = s->paused };
+	struct guard_view v = { .time_ns = s->now,
+				.used = used(s),
+				.limit = LIMIT,
+				.phases = s->phases,
+				.agent = &s->agent_phase,
+				.stall_us = VITALS_UNKNOWN,
+				.paused = s->paused };
 
 	v.available = in_force(s) > v.used ? in_force(s) - v.used : 0;
 	foresee(s, v.available, &v.forecast);
@@ -536,8 +545,9 @@ static void a_limit_is_needed(void **state)
 	assert_int_equal(guard_decide(g, &(struct guard_view){ .limit = 0, .used = 5 }, a, 4), 0);
 	assert_int_equal(guard_decide(g, &(struct guard_view){ .limit = VITALS_UNKNOWN, .used = 5 }, a, 4), 0);
 	/* Known by its use alone, without phases or an agent; and no more than there is room for. */
-	assert_int_equal(guard_decide(g, &(struct guard_view){ .limit = LIMIT, .used = LIMIT, .available = VITALS_UNKNOWN }, a, 1),
-			 1);
+	assert_int_equal(
+	    guard_decide(g, &(struct guard_view){ .limit = LIMIT, .used = LIMIT, .available = VITALS_UNKNOWN }, a, 1),
+	    1);
 	assert_int_equal(a[0].rung, GUARD_TELL);
 	guard_free(g);
 }
@@ -561,9 +571,11 @@ static void any_sequence(void **state)
 			struct child *c = &s.child[(unsigned)rand_r(&seed) % CHILDREN];
 
 			if (what == 0 && !c->pid)
-				*c = (struct child){ .pid = 200 + i, .target = (uint64_t)(rand_r(&seed) % 800) * MIB,
+				*c = (struct child){ .pid = 200 + i,
+						     .target = (uint64_t)(rand_r(&seed) % 800) * MIB,
 						     .rate = (uint64_t)(rand_r(&seed) % 3000) * MIB + 100,
-						     .stay_ns = 100 * MS, .brake_at = NONE };
+						     .stay_ns = 100 * MS,
+						     .brake_at = NONE };
 			else if (what == 1)
 				c->pid = 0;
 			else if (what == 2)
@@ -588,12 +600,18 @@ static void any_sequence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quiet_is_left_alone),	cmocka_unit_test(burst_beyond_the_limit),
-		cmocka_unit_test(burst_that_fits),	cmocka_unit_test(leak_in_the_agent),
-		cmocka_unit_test(the_one_that_grows),	cmocka_unit_test(two_that_grow),
-		cmocka_unit_test(everything_at_once),	cmocka_unit_test(what_can_not_be_done),
-		cmocka_unit_test(what_fails_is_tried_again), cmocka_unit_test(tells_only),
-		cmocka_unit_test(time_jumps),		cmocka_unit_test(a_limit_is_needed),
+		cmocka_unit_test(quiet_is_left_alone),
+		cmocka_unit_test(burst_beyond_the_limit),
+		cmocka_unit_test(burst_that_fits),
+		cmocka_unit_test(leak_in_the_agent),
+		cmocka_unit_test(the_one_that_grows),
+		cmocka_unit_test(two_that_grow),
+		cmocka_unit_test(everything_at_once),
+		cmocka_unit_test(what_can_not_be_done),
+		cmocka_unit_test(what_fails_is_tried_again),
+		cmocka_unit_test(tells_only),
+		cmocka_unit_test(time_jumps),
+		cmocka_unit_test(a_limit_is_needed),
 		cmocka_unit_test(any_sequence),
 	};
 

@@ -64,7 +64,10 @@ static int setup(void **state)
 		.places = { { "~", open(in("home"), O_PATH | O_DIRECTORY | O_CLOEXEC), "/h" },
 			    { "$CWD", open(in("work"), O_PATH | O_DIRECTORY | O_CLOEXEC), "/w" },
 			    { "", open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), "/" } },
-		.policy = &policy, .to = to, .uid = geteuid(), .gid = getegid(),
+		.policy = &policy,
+		.to = to,
+		.uid = geteuid(),
+		.gid = getegid(),
 	};
 	return 0;
 }

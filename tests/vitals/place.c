@@ -116,8 +116,8 @@ int place_make(struct place *ret, const char *name)
 		memcpy(ret->memory, ret->cgroup, sizeof(ret->memory));
 		return 0;
 	}
-	(void)snprintf(ret->memory, sizeof(ret->memory), "%s%s/heddle-%s-%d", v1_mount, strcmp(v1_own, "/") ? v1_own : "", name,
-		       (int)getpid());
+	(void)snprintf(ret->memory, sizeof(ret->memory), "%s%s/heddle-%s-%d", v1_mount,
+		       strcmp(v1_own, "/") ? v1_own : "", name, (int)getpid());
 	return mkdir(ret->memory, 0755) < 0 ? -errno : 0;
 }
 

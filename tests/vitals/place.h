@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session's cgroups as the launcher makes them, on v2 or on v1 with a bare v2 beside it; and children that allocate. */
+/* A session's cgroups as the launcher makes them, on v2 or on v1 with a bare v2 beside it; and children that allocate.
+ */
 #pragma once
 
 #include <stdbool.h>

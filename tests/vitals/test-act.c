@@ -51,7 +51,8 @@ static int setup(void **state)
 		return -1;
 	said[0] = '\0';
 	children_n = 0;
-	return guard_policy_parse("default,reserve=16M,copy=none,save-hook=true,save-deadline=1s,hook-deadline=1s", &policy, NULL);
+	return guard_policy_parse("default,reserve=16M,copy=none,save-hook=true,save-deadline=1s,hook-deadline=1s",
+				  &policy, NULL);
 }
 
 static int teardown(void **state)
@@ -66,8 +67,14 @@ static int teardown(void **state)
 
 static struct act_options options(void)
 {
-	return (struct act_options){ .cgroup = place.cgroup, .memory = place.memory, .memory_v1 = place.v1, .limit = LIMIT,
-				     .session = "s1", .home = "/nonexistent/heddle", .policy = &policy, .say = on_say,
+	return (struct act_options){ .cgroup = place.cgroup,
+				     .memory = place.memory,
+				     .memory_v1 = place.v1,
+				     .limit = LIMIT,
+				     .session = "s1",
+				     .home = "/nonexistent/heddle",
+				     .policy = &policy,
+				     .say = on_say,
 				     .directory = "/" };
 }
 
@@ -121,8 +128,13 @@ static uint64_t start_of(pid_t pid)
 
 static struct guard_action action(enum guard_rung rung, bool undo, pid_t pid, uint64_t bytes)
 {
-	struct guard_action a = { .rung = rung, .undo = undo, .pid = (uint32_t)pid, .bytes = bytes, .command = "hog \x1b[2J --all",
-				  .held_bytes = 50 * MIB, .why = "a test" };
+	struct guard_action a = { .rung = rung,
+				  .undo = undo,
+				  .pid = (uint32_t)pid,
+				  .bytes = bytes,
+				  .command = "hog \x1b[2J --all",
+				  .held_bytes = 50 * MIB,
+				  .why = "a test" };
 
 	a.start_ns = pid ? start_of(pid) : 0;
 	return a;
@@ -169,7 +181,7 @@ static bool has_ended(void *context)
 {
 	siginfo_t info = { 0 };
 
-	return waitid(P_PID, (id_t)*(pid_t *)context, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+	return waitid(P_PID, (id_t) * (pid_t *)context, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
 }
 
 static int status_of(pid_t pid)
@@ -577,7 +589,8 @@ static void hooks(void **state)
 	int fd = mkstemp(path);
 
 	assert_true(fd >= 0);
-	(void)snprintf(command, sizeof(command), "echo \"$HEDDLE_RUNG/$HEDDLE_WHY/$HEDDLE_SESSION/$HEDDLE_LIMIT\" >%s", path);
+	(void)snprintf(command, sizeof(command), "echo \"$HEDDLE_RUNG/$HEDDLE_WHY/$HEDDLE_SESSION/$HEDDLE_LIMIT\" >%s",
+		       path);
 	assert_int_equal(hook(command), 0);
 	assert_true(read(fd, text, sizeof(text) - 1) > 0);
 	assert_string_equal(text, "tell/a test/s1/100663296\n");
@@ -604,8 +617,9 @@ static void saving(void **state)
 	(void)snprintf(path, sizeof(path), "%s/notes", work);
 	FILE *f = fopen(path, "we");
 	assert_true(f && fputs("to be kept", f) >= 0 && fclose(f) == 0);
-	assert_int_equal(guard_policy_parse("default,copy=none,copy=$CWD,save-hook=echo kept >$HEDDLE_SAVED/hooked", &policy,
-					    NULL), 0);
+	assert_int_equal(
+	    guard_policy_parse("default,copy=none,copy=$CWD,save-hook=echo kept >$HEDDLE_SAVED/hooked", &policy, NULL),
+	    0);
 	o.home = home;
 	o.directory = work;
 	struct err err = { 0 };
