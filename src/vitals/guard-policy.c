@@ -16,6 +16,7 @@
 #define FILE_BYTES_MAX 65536
 #define WORD_MAX (GUARD_TEXT_MAX + 32)
 #define SHOWN 60 /* of a word, in an error */
+#define TIME_MAX_NS (3600 * CLOCK_SECOND_NS)
 #define MIB (UINT64_C(1) << 20)
 #define RUNG(r) (1U << (r))
 
@@ -168,8 +169,11 @@ static int parse_rung(struct guard_policy *p, enum guard_rung rung, const char *
 		return complain(at, word,
 				"is no level: say a share of the limit from 0%% to 100%%, as %s=10%% or %s=10%%/2s",
 				guard_rung_name(rung), guard_rung_name(rung));
-	if (value[n] == '/' && clock_parse_duration(value + n + 1, &within) < 0)
-		return complain(at, word, "has no time after the '/': say one as %s=10%%/2s", guard_rung_name(rung));
+	if (value[n] == '/' && (clock_parse_duration(value + n + 1, &within) < 0 || within > TIME_MAX_NS))
+		return complain(at, word, "has no time up to an hour after the '/': say one as %s=10%%/2s",
+				guard_rung_name(rung));
+	/* In whole milliseconds, as it is told. */
+	within = (within + 999999) / 1000000 * 1000000;
 	p->on[rung] = true;
 	p->at[rung] = thousandths;
 	p->within_ns[rung] = within;
@@ -190,7 +194,7 @@ static int set_time(int64_t *ret, const char *word, const char *value, const str
 {
 	int64_t ns;
 
-	if (clock_parse_duration(value, &ns) < 0 || ns <= 0 || ns > 3600 * CLOCK_SECOND_NS)
+	if (clock_parse_duration(value, &ns) < 0 || ns <= 0 || ns > TIME_MAX_NS)
 		return complain(at, word, "is no time up to an hour: say one as %.*s=5s", (int)strcspn(word, "="),
 				word);
 	*ret = ns;

@@ -66,6 +66,9 @@ static void lists(void **state)
 	assert_int_equal(p.at[GUARD_KILL], 20);
 	assert_int_equal(p.save_n, 0);
 
+	/* Rounded up: no time that was asked for becomes none. */
+	p = parsed("tell=50%/5us");
+	assert_int_equal(p.within_ns[GUARD_TELL], SECOND / 1000);
 	/* A level without a time is a level alone. */
 	p = parsed("tell=50%");
 	assert_int_equal(p.within_ns[GUARD_TELL], 0);
@@ -114,7 +117,7 @@ static void files(void **state)
 
 	assert_int_equal(guard_policy_parse_file("f", "tell\n\nbrek=3%\n", 14, &p, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "f:3: 'brek=3%' is no setting"));
-	assert_int_equal(guard_policy_parse_file("f", "te\0ll", 5, &p, &err), -EINVAL);
+	assert_int_equal(guard_policy_parse_file("f", "xy\0zz", 5, &p, &err), -EINVAL);
 	assert_non_null(strstr(err.text, "NUL"));
 	assert_int_equal(guard_policy_parse_file("f", "", 0, &p, &err), 0);
 	rungs_are(&p, "tell reclaim brake borrow freeze save kill");
@@ -125,7 +128,7 @@ static void refusals(void **state)
 	static const struct {
 		const char *text, *word, *remedy;
 	} cases[] = {
-		{ "defalt", "'defalt'", "off, tell, gentle, default" },
+		{ "standard", "'standard'", "off, tell, gentle, default" },
 		{ "", "''", "empty" },
 		{ "tell,,kill", "''", "comma" },
 		{ "tell,default", "'default'", "stand first" },
@@ -146,7 +149,7 @@ static void refusals(void **state)
 		{ "agent=0123456789abcdef", "'agent=0123456789abcdef'", "15 bytes" },
 		{ "tell,save", "'save'", "copy=known" },
 		{ "speed=3", "'speed=3'", "patience" },
-		{ "te\x1bll", "'te\\x1bll'", "neither" },
+		{ "x\x1bll", "'x\\x1bll'", "neither" },
 		{ "/nonexistent/policy", "/nonexistent/policy", "No such file" },
 	};
 	struct guard_policy p, before;
