@@ -121,6 +121,8 @@ void jobs_close(struct act *a);
 /* hook.c */
 int hook_start(struct act *a, unsigned task, const char *command, const char *saved, int64_t deadline_ns);
 void room_kill(const struct room *r);
+/* Those that a session's hooks may have; for who has no list. */
+void rooms_kill(const char *cgroup, const char *memory);
 bool room_remove(struct room *r); /* true when nothing is left of it */
 
 /* act-tell.c */

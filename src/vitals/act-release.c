@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The process that lets go. It sleeps until the guard ends; if that did not say that nothing is held, it thaws, takes
- * the brakes off and ends the pause. Where there is no memory controller to slow a child with, it also stops it and
- * lets it go in turns, so that nobody stays stopped whichever of the two dies.
+ * the brakes off, ends the pause and what hooks have left. Where there is no memory controller to slow a child with, it
+ * also stops it and lets it go in turns, so that nobody stays stopped whichever of the two dies.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +30,7 @@ struct order {
 
 struct keeper {
 	int cgroup, agent, memory, socket;
+	const char *cgroup_path, *memory_path;
 	bool v1, all_frozen;
 	char pulsed[TOOLS_MAX][TOOL_NAME_MAX];
 	size_t pulsed_n;
@@ -94,6 +95,7 @@ static void release_all(const struct keeper *k)
 	if (k->all_frozen)
 		(void)file_write(k->agent >= 0 ? k->agent : k->cgroup, "cgroup.freeze", "0");
 	each_tool(k->cgroup, let_run, k);
+	rooms_kill(k->cgroup_path, k->memory_path);
 }
 
 static void steady(struct keeper *k, const char *tool)
@@ -194,6 +196,8 @@ static int start(struct act *a)
 				    .agent = a->agent,
 				    .memory = a->memory,
 				    .socket = pair[1],
+				    .cgroup_path = a->o.cgroup,
+				    .memory_path = a->o.memory,
 				    .v1 = a->o.memory_v1,
 				    .all_frozen = a->all_frozen };
 		keep(&k);

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -151,6 +152,8 @@ static _Noreturn void utter(int fd, uid_t uid, gid_t gid, const struct buf *text
 	(void)setpriority(PRIO_PROCESS, 0, -20);
 	if (geteuid() == 0 && (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0))
 		_exit(EPERM);
+	/* Who changes ids loses it. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (poll(&out, 1, ROOM_MS) <= 0)
 		_exit(EAGAIN);
 	n = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);

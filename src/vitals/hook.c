@@ -19,13 +19,21 @@
 
 #define LEAST_BYTES (UINT64_C(32) << 20)
 #define PROCESSES "512"
+#define ROOMS_MAX 64 /* names; far more than there are at a time */
+
+static char *room_path(const char *beside, unsigned number)
+{
+	char *path = NULL;
+
+	return asprintf(&path, "%s.hook-%u", beside, number) < 0 ? NULL : path;
+}
 
 static int room_open(const char *beside, unsigned number, char **ret_path)
 {
-	char *path = NULL;
+	char *path = room_path(beside, number);
 	int fd;
 
-	if (asprintf(&path, "%s.hook-%u", beside, number) < 0)
+	if (!path)
 		return -ENOMEM;
 	if (mkdir(path, 0755) < 0 && errno != EEXIST) {
 		fd = -errno;
@@ -59,7 +67,7 @@ static int room_make(struct act *a, struct room *r)
 		(void)file_write_u64(r->memory, "memory.limit_in_bytes", most);
 		(void)file_write(r->memory, "memory.oom_control", "0");
 	}
-	a->next_room++;
+	a->next_room = (a->next_room + 1) % ROOMS_MAX;
 	return r->cgroup < 0 && r->memory < 0 ? -EOPNOTSUPP : 0;
 }
 
@@ -80,6 +88,19 @@ void room_kill(const struct room *r)
 	(void)file_write(r->cgroup, "cgroup.freeze", "1");
 	for (int i = 0; i < 4; i++)
 		(void)procs_each(r->cgroup >= 0 ? r->cgroup : r->memory, kill_one, NULL);
+}
+
+void rooms_kill(const char *cgroup, const char *memory)
+{
+	for (unsigned i = 0; i < ROOMS_MAX; i++) {
+		const char *beside = cgroup ?: memory;
+		_cleanup_free_ char *path = room_path(beside, i);
+		_cleanup_close_ int fd = path ? directory_open(AT_FDCWD, path) : -1;
+		const struct room room = { .cgroup = cgroup ? fd : -1, .memory = cgroup ? -1 : fd };
+
+		if (fd >= 0)
+			room_kill(&room);
+	}
 }
 
 static bool remove_one(int *fd, char **path)
@@ -125,6 +146,7 @@ static _Noreturn void run(const struct act *a, const struct room *r, const struc
 	if (q < 0 || p < 0 || null < 0)
 		_exit(126);
 	set("HEDDLE_RUNG", guard_rung_name(action->rung));
+	set("HEDDLE_UNDO", action->undo ? "1" : "");
 	set("HEDDLE_WHY", action->why);
 	set("HEDDLE_COMMAND", action->command);
 	set("HEDDLE_SESSION", a->o.session ?: "");

@@ -246,8 +246,8 @@ static void documented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(presets),  cmocka_unit_test(lists), cmocka_unit_test(files),
-		cmocka_unit_test(refusals), cmocka_unit_test(caps),  cmocka_unit_test(reserves),
+		cmocka_unit_test(presets),  cmocka_unit_test(lists),	  cmocka_unit_test(files),
+		cmocka_unit_test(refusals), cmocka_unit_test(caps),	  cmocka_unit_test(reserves),
 		cmocka_unit_test(in_words), cmocka_unit_test(documented),
 	};
 
