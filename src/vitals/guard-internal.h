@@ -12,8 +12,9 @@ struct hold {
 	uint32_t pid;
 	uint64_t start_ns;
 	bool braked, frozen;
-	bool busy;  /* an action on it is under way */
-	bool stuck; /* it has had its room, and there is no more to give */
+	bool busy;	 /* an action on it is under way */
+	bool stuck;	 /* it has had its room, and there is no more to give */
+	unsigned unused; /* more room in a row that it did not seem to need */
 	uint64_t brake_since, frozen_since, stuck_since;
 	uint64_t grown;			      /* by how much, when it was taken hold of */
 	uint64_t room, bytes_then, used_then; /* of the brake: what it may take from where on */

@@ -25,11 +25,14 @@
 #define SAVE_AGAIN_NS (60 * CLOCK_SECOND_NS)
 #define SAVE_AFTER_NS (100 * MS) /* a burst that the lower rungs take care of is no reason to save */
 #define BRAKE_STEP_NS (200 * MS)
+#define BRAKE_AGAIN_NS CLOCK_SECOND_NS
+#define BRAKE_DOUBLINGS 5
 #define CALM_NS (500 * MS) /* so long it must be well before anything is undone */
 #define UNDO_GAP_NS (200 * MS)
-#define NEAR_NS (50 * MS)	      /* a limit so near leaves no time to wait for effects */
-#define LOST_NS (5 * CLOCK_SECOND_NS) /* an action of which nothing is heard for so long, beyond its deadline, failed  \
-				       */
+#define NEAR_NS (50 * MS) /* a limit so near leaves no time to wait for effects */
+#define LOST_NS                                                                                                        \
+	(5 * CLOCK_SECOND_NS) /* an action of which nothing is heard for so long, beyond its deadline, failed          \
+			       */
 #define BACKOFF_NS CLOCK_SECOND_NS
 #define BACKOFF_MAX_NS (8 * CLOCK_SECOND_NS)
 
@@ -251,15 +254,22 @@ static enum step brake(struct turn *t, const struct who *who, struct hold *h, ui
 	return ISSUED;
 }
 
-/* A little more for one that is braked and has had its room; or it is known that there is no more to give. */
+/*
+ * A little more for one that is braked and has had its room; or it is known that there is no more to give. Whether it
+ * has had it can be missed: others free memory meanwhile, and a child that has just been forked seems to hold what its
+ * parent does. So it also gets more after a while, and then after twice as long.
+ */
 static enum step brake_step(struct turn *t, const struct who *who, struct hold *h)
 {
-	uint64_t room = brake_room(t);
+	uint64_t room = brake_room(t), since = t->g->clock - h->brake_since;
+	bool used = room_used(h, t->v, who);
 
-	if (t->g->clock - h->brake_since < SETTLE_NS)
+	if (since < SETTLE_NS)
 		return WAIT;
-	if (t->g->clock - h->brake_since < BRAKE_STEP_NS || !room_used(h, t->v, who))
+	if (since < (uint64_t)(used ? BRAKE_STEP_NS : BRAKE_AGAIN_NS << h->unused) ||
+	    (!used && room < MAX(share(t->v, 2), 1)))
 		return NOTHING;
+	h->unused = used ? 0 : MIN(h->unused + 1, BRAKE_DOUBLINGS);
 	if (room >= MAX(share(t->v, 2), 1)) {
 		h->stuck = false;
 		return brake(t, who, h, room);

@@ -810,7 +810,7 @@ int main(void)
 
 	if (missing) {
 		(void)printf("1..0 # SKIP %s\n", missing);
-		return 77;
+		return 0;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
