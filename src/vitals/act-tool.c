@@ -20,7 +20,7 @@
 
 #define ROUNDS_MAX 16
 #define FAMILY_MAX 4096
-#define ADJUST "500" /* what the kernel would kill first, should it come to that */
+#define ADJUST 500 /* whom the kernel would kill first, should it come to that */
 
 /* Field 22 of /proc/PID/stat, in ns, and the parent. */
 static bool process_read(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_parent)
@@ -63,6 +63,8 @@ struct family {
 	uint32_t pids[FAMILY_MAX], parents[FAMILY_MAX];
 	bool ours[FAMILY_MAX];
 	size_t n;
+	uint32_t known[FAMILY_MAX]; /* by the tree: those whose parent has ended, too */
+	size_t known_n;
 	unsigned moved;
 };
 
@@ -73,12 +75,13 @@ static int enter(int directory, uint32_t pid)
 
 static int move(struct tool *t, uint32_t pid)
 {
-	char path[40];
+	char path[40], text[16];
 	/* First the memory: between the two its new pages are on the right account already. */
 	int r = enter(t->memory != t->cgroup ? t->memory : -1, pid), q = enter(t->cgroup, pid);
 
 	(void)snprintf(path, sizeof(path), "/proc/%" PRIu32 "/oom_score_adj", pid);
-	(void)file_write(AT_FDCWD, path, ADJUST);
+	if (file_read(AT_FDCWD, path, text, sizeof(text)) > 0 && strtol(text, NULL, 10) < ADJUST)
+		(void)file_write_u64(AT_FDCWD, path, ADJUST);
 	return r < 0 ? r : q;
 }
 
@@ -116,7 +119,18 @@ static bool is_ours(const struct family *f, uint32_t pid)
 	return false;
 }
 
-/* Whose parent is in the tool's cgroup belongs there, and so on down; a move may fail since it has just ended. */
+static bool is_known(const struct family *f, uint32_t pid)
+{
+	for (size_t i = 0; i < f->known_n; i++)
+		if (f->known[i] == pid)
+			return true;
+	return false;
+}
+
+/*
+ * Whose parent is in the tool's cgroup belongs there, and so on down. Only who is in the session's cgroup now is moved:
+ * a pid that the tree remembers may be somebody else's by now. A move may fail since it has just ended.
+ */
 static int round_of_moves(struct family *f)
 {
 	int home = f->a->agent >= 0 ? f->a->agent : f->a->cgroup >= 0 ? f->a->cgroup : f->a->memory, r;
@@ -130,7 +144,7 @@ static int round_of_moves(struct family *f)
 	while (r >= 0 && again) {
 		again = false;
 		for (size_t i = 0; i < f->n; i++) {
-			if (f->ours[i] || !is_ours(f, f->parents[i]))
+			if (f->ours[i] || (!is_ours(f, f->parents[i]) && !is_known(f, f->pids[i])))
 				continue;
 			f->ours[i] = again = true;
 			f->moved += move(f->t, f->pids[i]) == 0;
@@ -142,7 +156,6 @@ static int round_of_moves(struct family *f)
 static int move_all(struct act *a, struct tool *t)
 {
 	struct family *f = calloc(1, sizeof(*f));
-	size_t known;
 	int r;
 
 	if (!f)
@@ -150,11 +163,8 @@ static int move_all(struct act *a, struct tool *t)
 	f->a = a;
 	f->t = t;
 	r = process_is(t->pid, t->start_ns) ? move(t, t->pid) : -ESRCH;
-	/* Those whose parent has ended are known by the tree alone. */
-	known = r < 0 || !a->o.members ? 0 : a->o.members(a->o.context, t->pid, f->pids, FAMILY_MAX);
-	for (size_t i = 0; i < known; i++)
-		if (f->pids[i] != t->pid)
-			(void)move(t, f->pids[i]);
+	if (r >= 0 && a->o.members)
+		f->known_n = a->o.members(a->o.context, t->pid, f->known, FAMILY_MAX);
 	for (int i = 0; r >= 0 && i < ROUNDS_MAX; i++) {
 		r = round_of_moves(f);
 		if (f->moved == 0)

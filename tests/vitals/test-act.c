@@ -1,216 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guard's hands on a real kernel: every rung done and undone, and what must hold when something goes wrong. */
-#include "../unit/test.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/macro.h"
-#include "base/proc.h"
-#include "place.h"
-#include "vitals/act.h"
-
-#define LIMIT (96 * MIB)
-#define PATIENCE_MS 5000 /* for what must happen */
-
-static struct place place;
-static struct guard_policy policy;
-static struct act *act;
-static pid_t children[16];
-static size_t children_n;
-static char said[4096];
-
-static void on_say(void *context, const char *text)
-{
-	(void)snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s\n", text);
-}
-
-static bool within(bool (*true_when)(void *), void *context, int ms)
-{
-	for (uint64_t end = now_ns() + (uint64_t)ms * 1000000; now_ns() < end; (void)poll(NULL, 0, 2))
-		if (true_when(context))
-			return true;
-	return true_when(context);
-}
-
-static int setup(void **state)
-{
-	if (place_make(&place, "act") < 0)
-		return -1;
-	said[0] = '\0';
-	children_n = 0;
-	return guard_policy_parse("default,reserve=16M,copy=none,save-hook=true,save-deadline=1s,hook-deadline=1s",
-				  &policy, NULL);
-}
-
-static int teardown(void **state)
-{
-	act_free(act);
-	act = NULL;
-	place_remove(&place);
-	while (waitpid(-1, NULL, 0) > 0)
-		;
-	return 0;
-}
-
-static struct act_options options(void)
-{
-	return (struct act_options){ .cgroup = place.cgroup,
-				     .memory = place.memory,
-				     .memory_v1 = place.v1,
-				     .limit = LIMIT,
-				     .session = "s1",
-				     .home = "/nonexistent/heddle",
-				     .policy = &policy,
-				     .say = on_say,
-				     .directory = "/" };
-}
-
-static void open_act(void)
-{
-	struct act_options o = options();
-	struct err err = { 0 };
-
-	if (act_open(&o, &act, &err) < 0)
-		fail_msg("%s", err.text);
-}
-
-/* Forks into the place; the child runs fn and exits with its result. */
-static pid_t child(int (*fn)(void *), void *context)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(place_enter(&place) < 0 ? 99 : fn(context) & 0x7f);
-	}
-	children[children_n++] = pid;
-	return pid;
-}
-
-static int run_hog(void *context)
-{
-	return hog(*(uint64_t *)context, 0) == 0 ? 7 : 98;
-}
-
-static int run_sleep(void *context)
-{
-	for (;;)
-		(void)poll(NULL, 0, -1);
-	return 0;
-}
-
-static uint64_t start_of(pid_t pid)
-{
-	char text[PROC_STAT_MAX];
-	const char *rest = proc_stat((uint32_t)pid, text);
-	unsigned long long ticks = 0;
-
-	assert_non_null(rest);
-	for (int i = 0; i < 19; i++)
-		rest = strchr(rest + 1, ' ');
-	assert_int_equal(sscanf(rest, " %llu", &ticks), 1);
-	return ticks * (uint64_t)(1000000000 / sysconf(_SC_CLK_TCK));
-}
-
-static struct guard_action action(enum guard_rung rung, bool undo, pid_t pid, uint64_t bytes)
-{
-	struct guard_action a = { .rung = rung,
-				  .undo = undo,
-				  .pid = (uint32_t)pid,
-				  .bytes = bytes,
-				  .command = "hog \x1b[2J --all",
-				  .held_bytes = 50 * MIB,
-				  .why = "a test" };
-
-	a.start_ns = pid ? start_of(pid) : 0;
-	return a;
-}
-
-/* Does it and waits for its end. */
-static int done(const struct guard_action *a)
-{
-	struct guard_action ended;
-	int r = act_do(act, a), result;
-
-	for (uint64_t end = now_ns() + PATIENCE_MS * UINT64_C(1000000); r == 1 && now_ns() < end;) {
-		struct pollfd p = { .fd = act_fd(act), .events = POLLIN };
-
-		(void)poll(&p, 1, 100);
-		if (act_poll(act, &ended, &result)) {
-			assert_int_equal(ended.rung, a->rung);
-			return result;
-		}
-	}
-	assert_int_not_equal(r, 1);
-	return r;
-}
-
-static uint64_t number(const char *directory, const char *name)
-{
-	char path[700], text[64] = "";
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-	f = fopen(path, "re");
-	assert_non_null(f);
-	assert_non_null(fgets(text, sizeof(text), f));
-	(void)fclose(f);
-	return strncmp(text, "max", 3) == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
-}
-
-static uint64_t usage(void)
-{
-	return number(place.memory, place.v1 ? "memory.usage_in_bytes" : "memory.current");
-}
-
-static bool has_ended(void *context)
-{
-	siginfo_t info = { 0 };
-
-	return waitid(P_PID, (id_t) * (pid_t *)context, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
-}
-
-static int status_of(pid_t pid)
-{
-	int status = -1;
-
-	assert_true(within(has_ended, &pid, PATIENCE_MS));
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-static bool is_paused(void *context)
-{
-	return act_paused(act);
-}
-
-static bool uses(void *context)
-{
-	return usage() >= *(uint64_t *)context;
-}
-
-/* Holds at least so much, and no more after a while. */
-static bool stands(void *context)
-{
-	uint64_t before = usage();
-
-	(void)poll(NULL, 0, 100);
-	return before > 20 * MIB && usage() < before + MIB;
-}
+/* The guard's hands on a real kernel: limits, holding, moving, and what must hold when something goes wrong. */
+#include "act-world.h"
 
 /* --- the limit --------------------------------------------------------------------------------------------------- */
 
@@ -412,21 +202,6 @@ static int run_tree(void *context)
 	return run_sleep(NULL);
 }
 
-static unsigned procs_in(const char *directory)
-{
-	char path[700], line[32];
-	unsigned n = 0;
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		n++;
-	if (f)
-		(void)fclose(f);
-	return n;
-}
-
 static bool some_forked(void *context)
 {
 	return procs_in(place.home) >= 4;
@@ -471,195 +246,47 @@ static void a_tree_that_forks_is_moved_whole(void **state)
 	assert_int_not_equal(access(memory, F_OK), 0);
 }
 
-/* --- the last word ----------------------------------------------------------------------------------------------- */
+static uint32_t remembered[3];
 
-static pid_t child_with_stderr(int fd)
+static size_t remember(void *context, uint32_t phase_pid, uint32_t *ret, size_t room)
 {
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)dup2(fd, 2);
-		_exit(place_enter(&place) < 0 ? 99 : run_sleep(NULL));
-	}
-	assert_true(pid > 0);
-	return pid;
+	assert_int_equal(phase_pid, remembered[0]);
+	memcpy(ret, remembered, sizeof(remembered));
+	return ARRAY_SIZE(remembered);
 }
 
-static bool is_there(void *context)
+static bool two_more(void *context)
 {
-	return procs_in(place.home) > 0;
+	return procs_in(place.home) >= 3;
 }
 
-static void killed(int stderr_of_child, char *ret, size_t size, int from)
+/* One whose parent has ended is known by the tree alone; and a pid that the tree remembers may be a stranger's. */
+static void only_its_own_are_moved(void **state)
 {
-	pid_t pid = child_with_stderr(stderr_of_child);
-	struct guard_action a;
-	ssize_t n = 0;
-
-	assert_true(within(is_there, NULL, PATIENCE_MS));
-	a = action(GUARD_KILL, false, pid, 0);
-	said[0] = '\0';
-	uint64_t begin = now_ns();
-	assert_int_equal(done(&a), 0);
-	assert_true(now_ns() - begin < 2 * UINT64_C(1000000000));
-	assert_true(WIFSIGNALED(status_of(pid)));
-	assert_non_null(strstr(said, "heddle: killed `hog \\x1b[2J --all` (pid "));
-	if (from >= 0) {
-		(void)fcntl(from, F_SETFL, O_NONBLOCK);
-		n = read(from, ret, size - 1);
-	}
-	ret[MAX(n, 0)] = '\0';
-}
-
-static void a_word_before_the_end(void **state)
-{
-	char text[2048], path[] = "/tmp/heddle-stderr-XXXXXX";
-	int ends[2], file, terminal, other;
-
-	open_act();
-	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	killed(ends[1], text, sizeof(text), ends[0]);
-	assert_non_null(strstr(text, "heddle: killed `hog \\x1b[2J --all` (pid "));
-	assert_non_null(strstr(text, "it held 50.0 MiB of the 96.0 MiB that this session may use"));
-	/* Node.js gives its children socket pairs. */
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	killed(ends[1], text, sizeof(text), ends[0]);
-	assert_non_null(strstr(text, "it held 50.0 MiB"));
-
-	/* A file is the workload's choice of place, not ours to write to. */
-	file = mkstemp(path);
-	assert_true(file >= 0);
-	killed(file, text, sizeof(text), -1);
-	struct stat s;
-	assert_int_equal(fstat(file, &s), 0);
-	assert_int_equal(s.st_size, 0);
-	(void)unlink(path);
-	/* Nor is what is only readable, or a device that is no terminal. */
-	file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
-	killed(file, text, sizeof(text), -1);
-	killed(open("/dev/null", O_RDWR | O_CLOEXEC), text, sizeof(text), -1);
-	/* A pipe that is full does not keep it from being killed. */
-	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
-	memset(text, 'x', sizeof(text));
-	while (write(ends[1], text, sizeof(text)) > 0)
-		;
-	(void)fcntl(ends[1], F_SETFL, 0);
-	killed(ends[1], text, sizeof(text), -1);
-	/* Nor one whose reader is gone. */
-	(void)close(ends[0]);
-	killed(ends[1], text, sizeof(text), -1);
-
-	terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
-	other = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
-	killed(other, text, sizeof(text), terminal);
-	assert_non_null(strstr(text, "it held 50.0 MiB"));
-}
-
-/* --- hooks ------------------------------------------------------------------------------------------------------- */
-
-static bool no_hook_left(void *context)
-{
-	char command[700];
-	struct guard_action a;
-	int r;
-
-	(void)act_poll(act, &a, &r);
-	(void)snprintf(command, sizeof(command), "%s.hook-0", place.cgroup);
-	if (access(command, F_OK) == 0)
-		return false;
-	(void)snprintf(command, sizeof(command), "%s.hook-0", place.memory);
-	return access(command, F_OK) != 0;
-}
-
-static int hook(const char *command)
-{
-	struct guard_action a = action(GUARD_TELL, false, 0, 0);
-	uint64_t begin = now_ns();
-	int r;
-
-	(void)snprintf(policy.hook, sizeof(policy.hook), "%s", command);
-	act_free(act);
-	act = NULL;
-	open_act();
-	r = done(&a);
-	assert_true(now_ns() - begin < 4 * UINT64_C(1000000000));
-	assert_true(within(no_hook_left, NULL, PATIENCE_MS));
-	return r;
-}
-
-static void hooks(void **state)
-{
-	char path[] = "/tmp/heddle-hook-XXXXXX", command[256], text[512] = "";
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	(void)snprintf(command, sizeof(command), "echo \"$HEDDLE_RUNG/$HEDDLE_WHY/$HEDDLE_SESSION/$HEDDLE_LIMIT\" >%s",
-		       path);
-	assert_int_equal(hook(command), 0);
-	assert_true(read(fd, text, sizeof(text) - 1) > 0);
-	assert_string_equal(text, "tell/a test/s1/100663296\n");
-	(void)unlink(path);
-	assert_int_equal(hook("exit 3"), -ECHILD);
-	assert_int_equal(hook("sleep 60"), -ETIMEDOUT);
-	assert_int_equal(hook("trap '' TERM INT HUP; setsid sleep 60 & sleep 60 & wait"), -ETIMEDOUT);
-	/* One that leaves something behind has ended all the same. */
-	assert_int_equal(hook("setsid sleep 60 & exit 0"), 0);
-	/* Forks without end: its memory or its time is over first. */
-	assert_true(hook("b() { b | b & }; b; sleep 60") < 0);
-	/* As much memory as the reserve and the least, no more; and the workload's is not touched. */
-	assert_int_not_equal(hook("x=$(head -c 90000000 /dev/zero | tr '\\0' x); echo ${#x}"), 0);
-	assert_true(usage() < 8 * MIB);
-}
-
-static void saving(void **state)
-{
-	char home[] = "/tmp/heddle-home-XXXXXX", work[] = "/tmp/heddle-work-XXXXXX", path[512], text[64] = "";
 	struct act_options o = options();
-	struct guard_action a = action(GUARD_SAVE, false, 0, 0);
-
-	assert_true(mkdtemp(home) && mkdtemp(work));
-	(void)snprintf(path, sizeof(path), "%s/notes", work);
-	FILE *f = fopen(path, "we");
-	assert_true(f && fputs("to be kept", f) >= 0 && fclose(f) == 0);
-	assert_int_equal(
-	    guard_policy_parse("default,copy=none,copy=$CWD,save-hook=echo kept >$HEDDLE_SAVED/hooked", &policy, NULL),
-	    0);
-	o.home = home;
-	o.directory = work;
 	struct err err = { 0 };
-	assert_int_equal(act_open(&o, &act, &err), 0);
-	assert_int_equal(done(&a), 0);
-	(void)snprintf(path, sizeof(path), "%s/saved/s1/1%s/notes", home, work);
-	f = fopen(path, "re");
-	assert_true(f && fgets(text, sizeof(text), f));
-	(void)fclose(f);
-	assert_string_equal(text, "to be kept");
-	(void)snprintf(path, sizeof(path), "%s/saved/s1/1/hooked", home);
-	assert_int_equal(access(path, F_OK), 0);
-	/* The next time has a place of its own. */
-	assert_int_equal(done(&a), 0);
-	(void)snprintf(path, sizeof(path), "%s/saved/s1/2%s/notes", home, work);
-	assert_int_equal(access(path, F_OK), 0);
-	assert_non_null(strstr(said, "saving to "));
-	(void)snprintf(path, sizeof(path), "rm -rf %s %s", home, work);
-	pid_t pid = fork();
-	if (pid == 0) {
-		(void)execl("/bin/sh", "sh", "-c", path, (char *)NULL);
-		_exit(127);
+	char tool[600];
+	pid_t agent = child(run_sleep, NULL), phase = child(run_sleep, NULL), orphan = child(run_sleep, NULL), stranger;
+
+	stranger = fork();
+	if (stranger == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(run_sleep(NULL));
 	}
-	(void)status_of(pid);
-}
-
-/* --- reclaim ----------------------------------------------------------------------------------------------------- */
-
-static void reclaiming(void **state)
-{
-	struct guard_action a = action(GUARD_RECLAIM, false, 0, 4 * MIB);
-
-	open_act();
+	remembered[0] = (uint32_t)phase;
+	remembered[1] = (uint32_t)stranger;
+	remembered[2] = (uint32_t)orphan;
+	assert_true(within(two_more, NULL, PATIENCE_MS));
+	o.members = remember;
+	assert_int_equal(act_open(&o, &act, &err), 0);
+	struct guard_action a = action(GUARD_KILL, false, phase, 0);
+	assert_int_equal(act_tool_cgroup(act, (uint32_t)phase, start_of(phase)), 0);
+	(void)snprintf(tool, sizeof(tool), "%s/tool-0", place.cgroup);
+	assert_int_equal(procs_in(tool), 2);
 	assert_int_equal(done(&a), 0);
+	assert_true(WIFSIGNALED(status_of(orphan)));
+	assert_false(has_ended(&agent) || has_ended(&stranger));
+	(void)kill(stranger, SIGKILL);
 }
 
 /* --- when the guard dies ----------------------------------------------------------------------------------------- */
@@ -798,10 +425,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(brake_and_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(freeze_and_thaw, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_tree_that_forks_is_moved_whole, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_word_before_the_end, setup, teardown),
-		cmocka_unit_test_setup_teardown(hooks, setup, teardown),
-		cmocka_unit_test_setup_teardown(saving, setup, teardown),
-		cmocka_unit_test_setup_teardown(reclaiming, setup, teardown),
+		cmocka_unit_test_setup_teardown(only_its_own_are_moved, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_stays_held, setup, teardown),
 		cmocka_unit_test_setup_teardown(slowed_in_turns, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cgroup_that_vanishes, setup, teardown),
