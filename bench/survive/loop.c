@@ -238,12 +238,8 @@ static void look(struct loop *l, unsigned count)
 		heard(l, &ended, result);
 	size_t n = guard_decide(l->guard, &v, actions, ARRAY_SIZE(actions));
 	for (size_t i = 0; i < n; i++) {
-		uint64_t begin = now_ns();
 		int r = act_do(l->act, &actions[i]);
 
-		if (getenv("SURVIVE_VERBOSE"))
-			(void)fprintf(stderr, "# look %lld us, act %lld us\n", (long long)(begin - v.time_ns) / 1000,
-				      (long long)(now_ns() - begin) / 1000);
 		if (r <= 0)
 			heard(l, &actions[i], r);
 	}

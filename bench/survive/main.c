@@ -258,8 +258,11 @@ static int react_once(bool late)
 	struct place place;
 	int status;
 
-	if (s == MAP_FAILED || place_make(&place, "react") < 0)
+	int made = s == MAP_FAILED ? -ENOMEM : place_make(&place, "react");
+	if (made < 0) {
+		(void)fprintf(stderr, "survive: can't make a place: %s\n", strerror(-made));
 		return 1;
+	}
 	/* An agent that sleeps, its child that bursts, and a hand on the switch. */
 	pid_t agent = fork();
 	if (agent == 0) {
@@ -293,6 +296,7 @@ static int react_once(bool late)
 	place_remove(&place);
 	if (r < 0 || !s->crossed_ns || !guard.brake_ns) {
 		(void)printf("missed\n");
+		(void)fflush(stdout);
 		return 1;
 	}
 	(void)printf("%lld\n", (long long)(guard.brake_ns - s->crossed_ns) / 1000);
@@ -329,6 +333,8 @@ int main(int argc, char **argv)
 			if (pid == 0)
 				_exit(react_once(argc > 3));
 			(void)waitpid(pid, &status, 0);
+			if (status != 0)
+				(void)fprintf(stderr, "survive: burst %lu ended with %#x\n", i, (unsigned)status);
 			worst |= status;
 		}
 		return worst ? 1 : 0;

@@ -134,18 +134,17 @@ int place_enter(const struct place *p)
 	return r < 0 ? r : write_file(path, "0");
 }
 
-/* Depth first; what is still dying gets a moment. */
-static void remove_below(const char *path, int depth)
+/* What is still dying gets a moment. */
+static void remove_all(const char *path)
 {
-	char command[1024];
+	char below[1024];
 
-	(void)depth;
 	for (int i = 0; i < 200; i++) {
-		(void)snprintf(command, sizeof(command), "%s/agent", path);
-		(void)rmdir(command);
+		(void)snprintf(below, sizeof(below), "%s/agent", path);
+		(void)rmdir(below);
 		for (int n = 0; n < 64; n++) {
-			(void)snprintf(command, sizeof(command), "%s/tool-%d", path, n);
-			(void)rmdir(command);
+			(void)snprintf(below, sizeof(below), "%s/tool-%d", path, n);
+			(void)rmdir(below);
 		}
 		if (rmdir(path) == 0 || errno == ENOENT)
 			return;
@@ -164,9 +163,9 @@ void place_remove(struct place *p)
 	}
 	(void)snprintf(path, sizeof(path), "%s/cgroup.kill", p->cgroup);
 	(void)write_file(path, "1");
-	remove_below(p->cgroup, 0);
+	remove_all(p->cgroup);
 	if (p->v1)
-		remove_below(p->memory, 0);
+		remove_all(p->memory);
 	(void)snprintf(path, sizeof(path), "%s/heddle-test", v2_mount);
 	(void)rmdir(path);
 }
