@@ -29,6 +29,11 @@ INLINE __u64 masked(__u64 x, const __u64 mask)
 const volatile __u32 cfg_self_tgid = 0; /* the sensor, which never sees itself */
 const volatile __u64 cfg_wake_critical = 0; /* bytes waiting that make a lane wake its reader */
 const volatile __u64 cfg_wake_bulk = 0;
+/*
+ * By lane: whoever waits for it has been woken, and has not looked since; they clear it. In a flood one frame in
+ * sixteen would wake somebody who is awake, and an interrupt to another processor costs as much as several events.
+ */
+__u32 woken[HD_LANE_MAX];
 const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
 const volatile bool cfg_lsm = false;
 
@@ -447,15 +452,21 @@ __noinline int frame_send(__u32 kind, __u32 lane, __u64 operations, __u32 keep)
 		 * How full the lane is changes little from frame to frame: one look in sixteen. 0 would wake only a
 		 * reader that has read all before this frame, which is what one in a flood never has.
 		 */
-		if (!(h->lane_sequence & 15) && bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical)
+		if (!(h->lane_sequence & 15) && !*(volatile __u32 *)&woken[HD_LANE_CRITICAL] &&
+		    bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical) {
+			woken[HD_LANE_CRITICAL] = 1;
 			flags = BPF_RB_FORCE_WAKEUP;
-		else if (wakes_now(type))
+		} else if (wakes_now(type)) {
 			flags = 0;
+		}
 		r = bpf_ringbuf_output(&critical, s->frame, size, flags);
 	} else {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_BULK], 1) + 1;
-		if (!(h->lane_sequence & 15) && bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk)
+		if (!(h->lane_sequence & 15) && !*(volatile __u32 *)&woken[HD_LANE_BULK] &&
+		    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk) {
+			woken[HD_LANE_BULK] = 1;
 			flags = BPF_RB_FORCE_WAKEUP;
+		}
 		r = bpf_ringbuf_output(&bulk, s->frame, size, flags);
 	}
 	if (r) {

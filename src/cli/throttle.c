@@ -184,6 +184,21 @@ static void hurry(void)
 		(void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -20);
 }
 
+/* Until there is no hurry. True when it is time to stop. */
+static bool look(struct throttle *t)
+{
+	bool stop = false;
+
+	do {
+		for (unsigned now; !stop && (now = fill(t)) > CALM;)
+			stop = now >= FREEZE ? hold(t) : rest(t, LOOK_NS);
+		sensor_rearm(t->sensor, HD_LANE_CRITICAL);
+		if (t->bulk)
+			sensor_rearm(t->sensor, HD_LANE_BULK);
+	} while (!stop && fill(t) > CALM);
+	return stop;
+}
+
 static void *watch(void *context)
 {
 	struct throttle *t = context;
@@ -198,11 +213,9 @@ static void *watch(void *context)
 
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			break;
-		stop = rest(t, 0);
 		/* Told by edge: once taken, it is not readable again until the next time. */
 		(void)epoll_wait(t->alarm, taken, HD_LANE_MAX, 0);
-		for (unsigned now; !stop && (now = fill(t)) > CALM;)
-			stop = now >= FREEZE ? hold(t) : rest(t, LOOK_NS);
+		stop = rest(t, 0) || look(t);
 	}
 	return NULL;
 }

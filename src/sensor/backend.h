@@ -21,9 +21,10 @@ struct sensor_backend {
 	void (*rest)(void *self);
 	bool (*at_end)(void *self);
 	int (*fd)(void *self);
-	/* As sensor_alarm_fd and sensor_fill; NULL: nobody can flood it. */
+	/* As sensor_alarm_fd, sensor_fill and sensor_rearm; NULL: nobody can flood it. */
 	int (*alarm_fd)(void *self);
 	unsigned (*fill)(void *self, enum hd_lane lane);
+	void (*rearm)(void *self, enum hd_lane lane);
 	int (*flush)(void *self, bool all);
 	int (*ledger)(void *self, struct ledger *ret);
 	/* As if nothing had ever been followed: no target, no counts, nothing remembered. NULL: nothing can be. */

@@ -331,10 +331,13 @@ static int backend_follow(void *self, const char *cgroup_path, const uint32_t *p
 {
 	struct bpf_backend *b = self;
 	struct heddle_bpf__bss *bss = b->skeleton->bss;
+	uint32_t member = 0;
 	int r;
 
-	uint32_t member = pids_n ? pids[0] : system_process_in(cgroup_path);
-
+	if (pids_n)
+		member = pids[0];
+	else if (cgroup_path)
+		member = sensor_process_in(cgroup_path);
 	system_v1_homes(member ? member : (uint32_t)getpid(), (uint64_t *)bss->home_cgroup, bss->home_level);
 	if (cgroup_path) {
 		r = follow_cgroup(b, cgroup_path, err);
@@ -429,10 +432,17 @@ static int backend_forget(void *self)
 
 /* ---- reading ---- */
 
+static void backend_rearm(void *self, enum hd_lane lane)
+{
+	__atomic_store_n(&((struct bpf_backend *)self)->skeleton->bss->woken[lane], 0, __ATOMIC_SEQ_CST);
+}
+
 static void backend_snapshot(void *self)
 {
 	struct bpf_backend *b = self;
 
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		backend_rearm(b, lane);
 	late_look(&b->late);
 	/* Bulk first: whatever a bulk frame depends on (a fork, an exec) was in the critical lane before it. */
 	ring_snapshot(&b->rings[HD_LANE_BULK]);
@@ -576,6 +586,7 @@ static const struct sensor_backend bpf_backend_ops = {
 	.fd = backend_fd,
 	.alarm_fd = backend_alarm_fd,
 	.fill = backend_fill,
+	.rearm = backend_rearm,
 	.flush = backend_flush,
 	.ledger = backend_ledger,
 	.tier = backend_tier,

@@ -143,6 +143,12 @@ unsigned sensor_fill(const struct sensor *s, enum hd_lane lane)
 	return s->backend->fill ? s->backend->fill(s->self, lane) : 0;
 }
 
+void sensor_rearm(const struct sensor *s, enum hd_lane lane)
+{
+	if (s->backend->rearm)
+		s->backend->rearm(s->self, lane);
+}
+
 int sensor_flush(struct sensor *s, bool all)
 {
 	return s->backend->flush(s->self, all);

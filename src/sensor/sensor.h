@@ -113,11 +113,20 @@ int sensor_fd(const struct sensor *s);
 int sensor_alarm_fd(const struct sensor *s);
 unsigned sensor_fill(const struct sensor *s, enum hd_lane lane);
 
+/*
+ * Once it has told of a lane it is silent until the lane is read, or until this. Whoever is about to wait for the
+ * descriptor calls it, then looks at the fill once more.
+ */
+void sensor_rearm(const struct sensor *s, enum hd_lane lane);
+
 /* Makes the kernel hand over its folds (all = false: those older than a second). */
 int sensor_flush(struct sensor *s, bool all);
 
 /* The kernel side's counts: made, folded, lost; delivered is frames submitted. */
 int sensor_ledger(struct sensor *s, struct ledger *ret);
+
+/* A process in the v2 cgroup of that directory or below it; 0: there is none. */
+uint32_t sensor_process_in(const char *cgroup);
 
 enum sensor_tier sensor_tier(const struct sensor *s);
 /* Returns the number of hooks; *ret borrowed. */

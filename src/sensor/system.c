@@ -249,7 +249,7 @@ static uint32_t process_in(const char *cgroup, unsigned depth)
 	return found;
 }
 
-uint32_t system_process_in(const char *cgroup)
+uint32_t sensor_process_in(const char *cgroup)
 {
 	return process_in(cgroup, 4);
 }

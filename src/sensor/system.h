@@ -21,9 +21,6 @@ int system_cgroup_id(const char *path, uint64_t *ret_id, unsigned *ret_level);
 /* A process and all its living descendants, itself first; *ret owned by the caller. -ESRCH when it is not there. */
 int system_descendants(uint32_t pid, uint32_t **ret, size_t *ret_n);
 
-/* A process in the v2 cgroup of that directory or below it; 0: there is none. */
-uint32_t system_process_in(const char *cgroup);
-
 /*
  * Where a process is in the v1 hierarchies: cgroup id and level by hierarchy number, 0 for one where it is at the root
  * (which can't be left) or whose number is HD_MAX_HIERARCHIES or above.
