@@ -2,6 +2,7 @@
 /* See proc.h. */
 #include "base/proc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,4 +22,16 @@ const char *proc_stat(uint32_t pid, char text[PROC_STAT_MAX])
 	text[n] = '\0';
 	end = strrchr(text, ')');
 	return end ? end + 1 : NULL;
+}
+
+int proc_boot8(char ret[9])
+{
+	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, ret, 8) != 8)
+		return -EIO;
+	ret[8] = '\0';
+	return 0;
 }

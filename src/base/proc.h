@@ -12,3 +12,6 @@
  * name stands in parentheses and may itself hold any byte, parentheses and newlines too. NULL when there is none.
  */
 const char *proc_stat(uint32_t pid, char text[PROC_STAT_MAX]);
+
+/* The first eight hex digits of the boot id, terminated: a process's key begins with them. 0 or negative errno. */
+int proc_boot8(char ret[9]);

@@ -22,8 +22,9 @@ void cgroup_sweep(void);
 /* The same of the directories below this one whose names begin so. */
 void cgroup_sweep_in(const char *directory, const char *prefix);
 /*
- * Makes a leaf for the command below the session's, so that others can be made beside it which have controllers of their
- * own: a v2 cgroup with processes in it can't hand controllers down. *ret_fd: the leaf. 0 or negative errno.
+ * Makes a leaf for the command below the session's, so that others can be made beside it: a v2 cgroup with processes in
+ * it can't hand controllers down, and a guard that stops the command must not write to the file that a throttle thaws.
+ * *ret_fd: the leaf. 0 or negative errno.
  */
 int cgroup_make_leaf(int fd, int *ret_fd);
 /* Has the hierarchy offer the controllers that a limit needs in heddle/, from its root on. */

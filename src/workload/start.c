@@ -26,7 +26,7 @@ struct workload {
 	int cgroup_fd;
 	bool own;    /* the cgroups go when we go */
 	bool leaf;   /* the command is in a cgroup below the session's */
-	struct v1_place memory, cpu;
+	struct v1_place memory;
 	char cgroup[PATH_MAX];
 	char program[PATH_MAX];
 };
@@ -271,14 +271,12 @@ static void enter(struct workload *w, bool limited)
 {
 	_cleanup_close_ int leaf = -1;
 
-	if (w->own && limited && cgroup_has(w->cgroup_fd, "memory.max"))
+	if (w->own && limited)
 		w->leaf = cgroup_make_leaf(w->cgroup_fd, &leaf) == 0;
 	if (w->own && cgroup_enter(leaf >= 0 ? leaf : w->cgroup_fd, w->pid) < 0)
 		drop_cgroup(w);
 	if (v1_enter(&w->memory, w->pid) < 0)
 		v1_drop(&w->memory);
-	if (v1_enter(&w->cpu, w->pid) < 0)
-		v1_drop(&w->cpu);
 }
 
 static int start_child(struct workload *w, const struct workload_options *options, const struct identity *id,
@@ -317,7 +315,7 @@ static struct workload *workload_new(void)
 	if (!w)
 		return NULL;
 	w->gate = w->report = w->cgroup_fd = -1;
-	w->memory = w->cpu = V1_PLACE_INIT;
+	w->memory = V1_PLACE_INIT;
 	return w;
 }
 
@@ -345,10 +343,6 @@ int workload_start(const struct workload_options *options, struct workload **ret
 		v1_sweep("memory");
 		(void)v1_create("memory", options->session, &w->memory);
 	}
-	if (options->limited) {
-		v1_sweep("cpu");
-		(void)v1_create("cpu", options->session, &w->cpu);
-	}
 	r = start_child(w, options, &id, err);
 	if (r < 0)
 		return r;
@@ -375,7 +369,6 @@ void workload_places(const struct workload *w, struct workload_places *ret)
 {
 	*ret = (struct workload_places){ 0 };
 	(void)snprintf(ret->cgroup, sizeof(ret->cgroup), "%.1023s", w->cgroup);
-	(void)snprintf(ret->cpu, sizeof(ret->cpu), "%.1023s", w->cpu.fd >= 0 ? w->cpu.path : "");
 	ret->memory_v1 = w->memory.fd >= 0;
 	if (ret->memory_v1)
 		(void)snprintf(ret->memory, sizeof(ret->memory), "%.1023s", w->memory.path);
@@ -391,8 +384,6 @@ int workload_adopt_places(const struct workload_places *places, bool own, struct
 		return r;
 	if (places->memory_v1)
 		(void)v1_adopt(places->memory, &(*ret)->memory);
-	if (*places->cpu)
-		(void)v1_adopt(places->cpu, &(*ret)->cpu);
 	return 0;
 }
 
@@ -413,7 +404,6 @@ void workload_free(struct workload *w)
 		(void)cgroup_remove(w->cgroup, w->cgroup_fd);
 	close_fd(&w->cgroup_fd);
 	v1_drop(&w->memory);
-	v1_drop(&w->cpu);
 	close_fd(&w->report);
 	free(w);
 }

@@ -22,7 +22,7 @@ struct workload_options {
 	const sigset_t *mask;  /* the command's signal mask, NULL: as ours is now */
 	bool die_with_us;      /* the kernel kills the command when we die; not what it starts, and it can undo that */
 	bool ignore_sigchld;   /* SIGCHLD was ignored when we were started, so the command must have it so */
-	bool measured;	       /* has cgroups of its own for memory and CPU in v1's hierarchies, too */
+	bool measured;	       /* has a cgroup of its own in v1's hierarchy for memory, too */
 	bool limited;	       /* has a limit of memory, or a guard: controllers are asked for */
 };
 
@@ -51,7 +51,6 @@ int workload_adopt(const char *cgroup, bool own, struct workload **ret, struct e
 struct workload_places {
 	char cgroup[1024]; /* in the v2 hierarchy */
 	char memory[1024]; /* where the memory controller is: the same directory, or one in v1's hierarchy */
-	char cpu[1024];	   /* in v1's hierarchy of the CPU controller */
 	bool memory_v1;
 };
 void workload_places(const struct workload *w, struct workload_places *ret);
