@@ -94,7 +94,11 @@ static void on_exec(struct vitals_tree *t, struct tree_process *p)
 	/* Copies of the old image have that among themselves. */
 	p->sharers = 0;
 	struct tree_phase *phase = p->phase;
-	if (phase && phase->out.pid == p->pid && phase->start == p->stat.start)
+	if (p->pid == t->agent_pid && p->stat.start == t->agent_start)
+		phase = &t->agent;
+	else if (phase && (phase->out.pid != p->pid || phase->start != p->stat.start))
+		phase = NULL;
+	if (phase)
 		tree_process_command(t->proc, p->pid, p->stat.comm, phase->out.command, sizeof(phase->out.command));
 }
 
@@ -131,6 +135,8 @@ static int see(struct vitals_tree *t, uint32_t pid, uint64_t group, const struct
 		if (another)
 			on_exec(t, p);
 	}
+	if (p->fresh || p->execed)
+		p->known_agent = tree_process_is_agent(t->proc, pid, p->stat.comm);
 	p->group = group;
 	p->look = t->look;
 	p->ran = p->fresh || p->execed || ran || (t->look + pid) % IO_EVERY == 0;

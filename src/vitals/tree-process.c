@@ -27,21 +27,25 @@
  */
 static const struct launcher {
 	const char *comm;
-	bool adopts;
+	enum tree_launcher kind;
 } launchers[] = {
-	{ "ash", false },	{ "bash", false },	  { "bunx", false },	 { "busybox", false },
-	{ "bwrap", true },	{ "catatonit", true },	  { "chroot", false },	 { "chrt", false },
-	{ "dash", false },	{ "doas", false },	  { "docker-init", true }, { "dumb-init", true },
-	{ "env", false },	{ "fish", false },	  { "flock", false },	 { "ionice", false },
-	{ "ksh", false },	{ "nice", false },	  { "nohup", false },	 { "npm ", false },
-	{ "npx", false },	{ "npx ", false },	  { "nsenter", false },	 { "numactl", false },
-	{ "pipx", false },	{ "pnpm", false },	  { "poetry", false },	 { "prlimit", false },
-	{ "runuser", false },	{ "s6-svscan", true },	  { "script", false },	 { "setarch", false },
-	{ "setpriv", false },	{ "setsid", false },	  { "sh", false },	 { "stdbuf", false },
-	{ "strace", false },	{ "su", false },	  { "sudo", false },	 { "taskset", false },
-	{ "time", false },	{ "timeout", false },	  { "tini", true },	 { "unbuffer", false },
-	{ "unshare", false },	{ "uv", false },	  { "uvx", false },	 { "yarn", false },
-	{ "zsh", false },
+	{ "ash", TREE_SHELL },	      { "bash", TREE_SHELL },	      { "bunx", TREE_RUNNER },
+	{ "busybox", TREE_SHELL },    { "bwrap", TREE_ADOPTS },	      { "catatonit", TREE_ADOPTS },
+	{ "chroot", TREE_LAUNCHER },  { "chrt", TREE_LAUNCHER },      { "dash", TREE_SHELL },
+	{ "doas", TREE_LAUNCHER },    { "docker-init", TREE_ADOPTS }, { "dumb-init", TREE_ADOPTS },
+	{ "env", TREE_LAUNCHER },     { "fish", TREE_SHELL },	      { "flock", TREE_LAUNCHER },
+	{ "ionice", TREE_LAUNCHER },  { "ksh", TREE_SHELL },	      { "nice", TREE_LAUNCHER },
+	{ "nohup", TREE_LAUNCHER },   { "npm ", TREE_RUNNER },	      { "npx", TREE_RUNNER },
+	{ "npx ", TREE_RUNNER },      { "nsenter", TREE_LAUNCHER },   { "numactl", TREE_LAUNCHER },
+	{ "pipx", TREE_LAUNCHER },    { "pnpm", TREE_RUNNER },	      { "poetry", TREE_LAUNCHER },
+	{ "prlimit", TREE_LAUNCHER }, { "runuser", TREE_LAUNCHER },   { "s6-svscan", TREE_ADOPTS },
+	{ "script", TREE_LAUNCHER },  { "setarch", TREE_LAUNCHER },   { "setpriv", TREE_LAUNCHER },
+	{ "setsid", TREE_LAUNCHER },  { "sh", TREE_SHELL },	      { "stdbuf", TREE_LAUNCHER },
+	{ "strace", TREE_LAUNCHER },  { "su", TREE_LAUNCHER },	      { "sudo", TREE_LAUNCHER },
+	{ "taskset", TREE_LAUNCHER }, { "time", TREE_LAUNCHER },      { "timeout", TREE_LAUNCHER },
+	{ "tini", TREE_ADOPTS },      { "unbuffer", TREE_LAUNCHER },  { "unshare", TREE_LAUNCHER },
+	{ "uv", TREE_LAUNCHER },      { "uvx", TREE_LAUNCHER },	      { "yarn", TREE_RUNNER },
+	{ "zsh", TREE_SHELL },
 };
 
 /* The length; 0 where it can't be read. The text ends in NUL. */
@@ -173,18 +177,61 @@ void tree_process_command(const char *proc, uint32_t pid, const char *comm, char
 		(void)snprintf(ret, size, "%s", comm);
 }
 
-bool tree_process_launches(const struct tree_process *p, bool *ret_adopts)
+enum tree_launcher tree_process_launches(const struct tree_process *p)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(launchers); i++) {
 		const char *comm = launchers[i].comm;
 		size_t length = strlen(comm);
-		bool same = comm[length - 1] == ' ' ? strncmp(p->stat.comm, comm, length) == 0 :
-						       strcmp(p->stat.comm, comm) == 0;
+		bool same = comm[length - 1] == ' ' ? strncmp(p->stat.comm, comm, length) == 0
+						    : strcmp(p->stat.comm, comm) == 0;
 
-		if (!same)
-			continue;
-		*ret_adopts = launchers[i].adopts;
-		return true;
+		if (same)
+			return launchers[i].kind;
 	}
+	return TREE_NO_LAUNCHER;
+}
+
+/* As their programs, or the scripts that node, bun, deno or Python runs for them, are called. docs/vitals.md has the
+ * list. */
+static const char *const agents[] = { "aider",	  "amp",	  "claude", "cline",	"codex", "copilot",
+				      "crush",	  "cursor-agent", "devin",  "gemini",	"goose", "openhands",
+				      "opencode", "plandex",	  "qwen",   "swe-agent" };
+
+/* The last part of a path without an extension: "/usr/bin/claude", "dist/qwen.js". */
+static bool is_agent_name(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	size_t length = strcspn(name, ".");
+
+	for (size_t i = 0; i < ARRAY_SIZE(agents); i++)
+		if (strlen(agents[i]) == length && strncmp(name, agents[i], length) == 0)
+			return true;
+	return false;
+}
+
+static bool interprets(const char *comm)
+{
+	static const char *const names[] = { "node", "bun", "deno", "python", "MainThread", "uv" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strncmp(comm, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+bool tree_process_is_agent(const char *proc, uint32_t pid, const char *comm)
+{
+	char text[1024];
+	size_t length;
+
+	if (is_agent_name(comm))
+		return true;
+	if (!interprets(comm))
+		return false;
+	length = read_file(proc, pid, "cmdline", text, sizeof(text));
+	/* The script comes after the interpreter and its options. */
+	for (size_t at = strlen(text) + 1; at < length; at += strlen(text + at) + 1)
+		if (text[at] != '-')
+			return is_agent_name(text + at);
 	return false;
 }

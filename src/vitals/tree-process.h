@@ -16,6 +16,7 @@ struct tree_process {
 	bool fresh;		  /* first seen by this look */
 	bool execed;		  /* this look found another image */
 	bool ran;		  /* since the last look, or it may have */
+	bool known_agent;	  /* by the name of its program */
 	bool assigned;
 	struct tree_phase *phase; /* NULL: the agent's own, or a launcher above it */
 	/* Children that were started by it, for the rule about launchers. */
@@ -50,5 +51,14 @@ uint64_t tree_process_doubt(const struct tree_process *p, uint64_t now_ns);
 bool tree_process_is_large(const struct tree_process *p);
 uint64_t tree_process_bytes(const struct tree_process *p);
 void tree_process_command(const char *proc, uint32_t pid, const char *comm, char *ret, size_t size);
-/* It is of those that only start one other program. *ret_adopts: orphans become its children. */
-bool tree_process_launches(const struct tree_process *p, bool *ret_adopts);
+enum tree_launcher {
+	TREE_NO_LAUNCHER = 0,
+	TREE_LAUNCHER, /* only starts one other program */
+	TREE_RUNNER,   /* the same, of packages: through a shell */
+	TREE_SHELL,    /* may do just that, or run a script whose first command it is */
+	TREE_ADOPTS,   /* is the parent of orphans, too */
+};
+
+enum tree_launcher tree_process_launches(const struct tree_process *p);
+/* Whether its program is a known agent's: by its name, or by that of the script which an interpreter runs. */
+bool tree_process_is_agent(const char *proc, uint32_t pid, const char *comm);

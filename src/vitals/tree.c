@@ -37,34 +37,65 @@ static struct tree_process *oldest(const struct vitals_tree *t, const char *comm
 	return best;
 }
 
+/* The oldest whose program is an agent's by name. */
+static struct tree_process *known_agent(const struct vitals_tree *t)
+{
+	struct tree_process *best = NULL;
+	size_t cursor = 0;
+
+	for (struct tree_process *p; (p = map_next(&t->processes, &cursor));)
+		if (p->known_agent && tree_lives(t, p) && older(p, best))
+			best = p;
+	return best;
+}
+
+/*
+ * From a launcher to what it launched, and so on. A shell's only child so far may be what it wraps, or a script's first
+ * command; the shell that a package runner starts wraps. To take a command for the agent would spare what has to be
+ * ended.
+ */
+static struct tree_process *launched(const struct vitals_tree *t, struct tree_process *p)
+{
+	bool runner = false;
+
+	for (int i = 0; p && i < CHAIN_MAX; i++) {
+		enum tree_launcher kind = tree_process_launches(p);
+
+		if (kind == TREE_NO_LAUNCHER || (p->children != 1 && kind != TREE_ADOPTS) ||
+		    (kind == TREE_SHELL && !runner))
+			break;
+		struct tree_process *child = tree_get(t, p->first_child, p->first_child_start);
+		if (!tree_lives(t, child))
+			break;
+		runner = kind == TREE_RUNNER;
+		p = child;
+	}
+	return p;
+}
+
 static struct tree_process *choose_agent(struct vitals_tree *t)
 {
-	struct tree_process *p = tree_get(t, t->agent_pid, t->agent_start), *root;
+	struct tree_process *p = tree_get(t, t->agent_pid, t->agent_start), *root, *named;
 
 	if (t->agent_comm) {
 		if (tree_lives(t, p) && strcmp(p->stat.comm, t->agent_comm) == 0)
 			return p;
-		struct tree_process *named = oldest(t, t->agent_comm);
+		named = oldest(t, t->agent_comm);
 		if (named)
 			return named;
 	}
+	if (tree_lives(t, p) && p->known_agent)
+		return p;
+	named = known_agent(t);
+	if (named)
+		return named;
 	root = t->root ? tree_get(t, t->root, t->root_start) : NULL;
 	/* A launcher that has ended leaves what it launched. */
 	if (tree_lives(t, root))
 		p = root;
 	else if (t->root || !tree_lives(t, p))
 		p = tree_lives(t, p) ? p : oldest(t, NULL);
-	for (int i = 0; p && i < CHAIN_MAX; i++) {
-		bool adopts = false;
-
-		if (!tree_process_launches(p, &adopts) || (p->children != 1 && !adopts))
-			break;
-		struct tree_process *child = tree_get(t, p->first_child, p->first_child_start);
-		if (!tree_lives(t, child))
-			break;
-		p = child;
-	}
-	return p;
+	return launched(t, p);
 }
 
 static bool descends(const struct vitals_tree *t, const struct tree_process *p, const struct tree_process *from)
@@ -326,7 +357,7 @@ static void add_point(struct tree_phase *phase, uint64_t now_ns)
 	phase->points_n = MIN(phase->points_n + 1, (unsigned)POINTS);
 }
 
-/* A phase that alone has a cgroup with the memory controller: the kernel's own sum is better than ours. */
+/* A phase that alone has a cgroup with the memory controller: the kernel's own sum has what no process maps. */
 static void use_cgroup(struct vitals_tree *t, struct tree_phase *phase)
 {
 	char path[GROUP_NAME_MAX + 16], text[8192];
@@ -350,7 +381,8 @@ static void use_cgroup(struct vitals_tree *t, struct tree_phase *phase)
 	if (m.anon == VITALS_UNKNOWN || m.shmem == VITALS_UNKNOWN)
 		return;
 	phase->out.own_cgroup = true;
-	phase->sum_bytes = m.anon + m.shmem;
+	/* What it had before it was moved there is another cgroup's to the kernel, and its own to us. */
+	phase->sum_bytes = MAX(phase->sum_bytes, m.anon + m.shmem);
 }
 
 static void sum_up(struct vitals_tree *t, struct tree_phase *phase)

@@ -176,9 +176,9 @@ static void children_are_phases(void **state)
 
 static void launchers_are_passed(void **state)
 {
-	put((struct fact){ 10, 1, "sh" });
-	put((struct fact){ 11, 10, "timeout" });
-	put((struct fact){ 12, 11, "npm exec claude" });
+	put((struct fact){ 10, 1, "timeout" });
+	put((struct fact){ 11, 10, "npm exec x" });
+	put((struct fact){ 12, 11, "sh" });
 	put((struct fact){ 13, 12, "node", .anon = 50 });
 	put((struct fact){ 14, 13, "bash" });
 	put((struct fact){ 15, 14, "make", .anon = 7 });
@@ -203,8 +203,9 @@ static void script_is_the_agent(void **state)
 	put((struct fact){ 11, 10, "make", .anon = 5 });
 	put((struct fact){ 12, 11, "cc1", .anon = 50 });
 	look();
-	assert_int_equal(agent(), 11);
-	assert_int_equal(phase(12).bytes, 50 * MIB);
+	/* It is the first of its commands, and the one that may have to be ended. */
+	assert_int_equal(agent(), 10);
+	assert_int_equal(phase(11).bytes, 55 * MIB);
 	gone(11);
 	gone(12);
 	put((struct fact){ 13, 10, "pytest", .anon = 60 });
@@ -213,8 +214,8 @@ static void script_is_the_agent(void **state)
 	assert_int_equal(count(), 1);
 	assert_int_equal(phase(13).bytes, 60 * MIB);
 	assert_int_equal(vitals_tree_ended(tree, ended, 4), 1);
-	assert_int_equal(ended[0].pid, 12);
-	assert_int_equal(ended[0].peak_bytes, 50 * MIB);
+	assert_int_equal(ended[0].pid, 11);
+	assert_int_equal(ended[0].peak_bytes, 55 * MIB);
 	assert_int_equal(ended[0].bytes, 0);
 	assert_int_equal(vitals_tree_ended(tree, ended, 4), 0);
 }
@@ -222,7 +223,7 @@ static void script_is_the_agent(void **state)
 /* The first command still runs when the second starts: then both are phases, with all that is below them. */
 static void first_command_becomes_a_phase(void **state)
 {
-	put((struct fact){ 10, 1, "bash" });
+	put((struct fact){ 10, 1, "env" });
 	put((struct fact){ 11, 10, "server", .anon = 5 });
 	put((struct fact){ 12, 11, "worker", .anon = 20 });
 	begin(10, NULL, true);
@@ -238,6 +239,29 @@ static void first_command_becomes_a_phase(void **state)
 	put((struct fact){ 14, 11, "worker", .anon = 1 });
 	look();
 	assert_int_equal(phase(11).bytes, 26 * MIB);
+}
+
+static void known_agents(void **state)
+{
+	put((struct fact){ 10, 1, "bash" });
+	static const char report[] = "/usr/bin/python3\0-u\0/opt/tools/report.py";
+	static const char qwen[] = "/usr/bin/node\0--no-warnings\0/opt/bin/qwen\0-p";
+
+	put((struct fact){ 11, 10, "python3", .anon = 9 });
+	fake_bytes("proc/11/cmdline", report, sizeof(report));
+	put((struct fact){ 12, 10, "node" });
+	fake_bytes("proc/12/cmdline", qwen, sizeof(qwen));
+	put((struct fact){ 13, 12, "sh" });
+	put((struct fact){ 14, 13, "claude" });
+	begin(10, NULL, true);
+	look();
+	/* The oldest of them, also when it is not the only child; the one that it started is its child. */
+	assert_int_equal(agent(), 12);
+	assert_int_equal(phase(13).processes, 2);
+	gone(12);
+	put((struct fact){ 13, 1, "sh" });
+	look();
+	assert_int_equal(agent(), 14);
 }
 
 static void agent_by_name(void **state)
@@ -569,6 +593,7 @@ int main(void)
 		TEST(launchers_are_passed),
 		TEST(script_is_the_agent),
 		TEST(first_command_becomes_a_phase),
+		TEST(known_agents),
 		TEST(agent_by_name),
 		TEST(adopting_launcher),
 		TEST(double_fork),
