@@ -59,6 +59,7 @@ struct act {
 	int directory, user_home; /* as they were when we began: what has that name later may be another thing */
 	uint64_t reserve;
 	bool limited; /* the limit is of our making */
+	bool yielded;
 	bool pauses;  /* the kernel holds tasks at the limit, in place of killing */
 	bool borrowed;
 	bool all_frozen;
@@ -87,6 +88,8 @@ bool cgroup_populated(int directory);
 int limit_open(struct act *a, struct err *err);
 void limit_close(struct act *a);
 int limit_borrow(struct act *a, bool undo);
+/* The kernel decides at the limit, as without a guard; or no more. */
+void limit_yield(struct act *a, bool on);
 
 /* act-tool.c */
 bool process_is(uint32_t pid, uint64_t start_ns); /* start_ns 0: any */

@@ -148,6 +148,17 @@ int limit_borrow(struct act *a, bool undo)
 	return file_write_u64(a->memory, "memory.high", undo ? to : to - a->reserve / KEPT);
 }
 
+void limit_yield(struct act *a, bool on)
+{
+	if (a->yielded == on)
+		return;
+	a->yielded = on;
+	if (a->pauses)
+		(void)file_write(a->memory, "memory.oom_control", on ? "0" : "1");
+	if (on && a->limited)
+		(void)limit_borrow(a, false);
+}
+
 uint64_t act_reserved(const struct act *a)
 {
 	if (a->o.memory_v1 || a->memory < 0)

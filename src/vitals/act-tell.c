@@ -132,13 +132,12 @@ static void last_word_text(const struct act *a, const struct guard_action *actio
 {
 	char held[TEXT_SIZE_MAX], limit[TEXT_SIZE_MAX];
 
-	buf_adds(out, "heddle: killed `");
+	buf_adds(out, "killed `");
 	(void)text_escape(out, action->command, strnlen(action->command, VITALS_COMMAND_MAX));
 	buf_addf(out, "` (pid %" PRIu32 "): it held %s", action->pid, text_size(action->held_bytes, held));
 	if (a->o.limit != VITALS_UNKNOWN)
 		buf_addf(out, " of the %s that this session may use", text_size(a->o.limit, limit));
-	buf_adds(out,
-		 ", and there was no more; nothing else was ended. Do it in smaller parts or with fewer workers.\n");
+	buf_adds(out, ", and there was no more; nothing else was ended. Do it in smaller parts or with fewer workers.");
 }
 
 /* In the child. */
@@ -166,16 +165,17 @@ static _Noreturn void utter(int fd, uid_t uid, gid_t gid, const struct buf *text
 
 int last_word(struct act *a, unsigned task, const struct guard_action *action)
 {
-	_cleanup_buf_ struct buf text = BUF_INIT(WORD_MAX_BYTES);
+	_cleanup_buf_ struct buf words = BUF_INIT(WORD_MAX_BYTES), text = BUF_INIT(WORD_MAX_BYTES);
 	_cleanup_close_ int process = process_open(action->pid, action->start_ns);
 	unsigned job = 0;
 	bool child = false;
 	uid_t uid;
 	gid_t gid;
 
-	last_word_text(a, action, &text);
-	if (text.data)
-		say(a, text.data);
+	last_word_text(a, action, &words);
+	if (words.data)
+		say(a, words.data);
+	buf_addf(&text, "heddle: %s\n", words.data ? words.data : "");
 	if (process < 0)
 		return process;
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, process, 2, 0);

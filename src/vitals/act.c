@@ -219,6 +219,8 @@ static int do_freeze(struct act *a, const struct guard_action *action)
 	struct tool *t;
 	int r;
 
+	if (action->yield)
+		limit_yield(a, true);
 	if (action->pid == 0)
 		return freeze_all(a, !action->undo);
 	if (a->cgroup < 0)
@@ -264,6 +266,8 @@ int act_do(struct act *a, const struct guard_action *action)
 		[GUARD_KILL] = do_kill,	    [GUARD_KILL_ALL] = do_kill_all,
 	};
 
+	if (action->rung == GUARD_TELL && action->undo)
+		limit_yield(a, false);
 	return (unsigned)action->rung < GUARD_RUNG_MAX ? hands[action->rung](a, action) : -EINVAL;
 }
 

@@ -189,11 +189,14 @@ void guard_why(const struct guard *g, const struct guard_view *v, const struct w
 	_cleanup_buf_ struct buf out = BUF_INIT(GUARD_WHY_MAX * 4);
 	char left[TEXT_SIZE_MAX], limit[TEXT_SIZE_MAX];
 
-	add_who(&out, who);
+	if (who->yield)
+		buf_adds(&out, "nothing is left to be done, so the kernel decides; ");
+	else
+		add_who(&out, who);
 	if (v->paused)
 		buf_adds(&out, "the kernel holds tasks at the limit; ");
 	buf_addf(&out, "%s of %s left%s", text_size((uint64_t)((__uint128_t)v->limit * g->level / 1000), left),
-		 text_size(v->limit, limit), a->undo ? " again" : "");
+		 text_size(v->limit, limit), a->undo && !who->yield ? " again" : "");
 	if (!a->undo && v->forecast.clock != FORECAST_NONE && v->forecast.limit_in_ns < 600 * CLOCK_SECOND_NS)
 		buf_addf(&out, ", the limit in about %.1f s", (double)v->forecast.limit_in_ns / CLOCK_SECOND_NS);
 	(void)snprintf(a->why, sizeof(a->why), "%s", out.data ?: "");

@@ -23,7 +23,7 @@ struct hold {
 
 struct pending {
 	enum guard_rung rung;
-	bool undo;
+	bool undo, yield;
 	uint32_t pid;
 	uint64_t start_ns;
 	uint64_t since;
@@ -53,6 +53,8 @@ struct guard {
 	bool looked;
 	unsigned level; /* available, in thousandths of the limit */
 	bool foreseen, told, borrowed, ended;
+	bool asked;   /* to yield */
+	bool yielded; /* the kernel decides, until it is well again */
 	uint64_t undone;
 	unsigned reclaims; /* in a row */
 	struct rung_state rungs[GUARD_RUNG_MAX];
@@ -71,6 +73,7 @@ struct who {
 	uint64_t start_ns;
 	bool agent;
 	bool gone;
+	bool yield; /* see guard_action */
 	uint64_t bytes, growth;
 	char command[VITALS_COMMAND_MAX];
 };

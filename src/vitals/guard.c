@@ -18,6 +18,7 @@
 
 #define MS INT64_C(1000000)
 #define STEP_MAX_NS CLOCK_SECOND_NS
+#define YIELD_AFTER 12 /* times the patience: somebody may look, and make room */
 #define SETTLE_NS (50 * MS)		       /* until an action is seen in the figures */
 #define KILL_SETTLE_NS CLOCK_SECOND_NS	       /* memory of the dead comes back */
 #define RECLAIM_AGAIN_NS (2 * CLOCK_SECOND_NS) /* and twice as long each time, while there is no end to it */
@@ -166,15 +167,21 @@ static void issue(struct turn *t, enum guard_rung rung, bool undo, const struct 
 	struct guard_action *a = &t->out[t->n++];
 	struct pending *p = &g->pending[g->pending_n++];
 
-	*a = (struct guard_action){
-		.rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .bytes = bytes
-	};
+	*a = (struct guard_action){ .rung = rung,
+				    .undo = undo,
+				    .yield = who->yield,
+				    .pid = who->pid,
+				    .start_ns = who->start_ns,
+				    .bytes = bytes };
 	memcpy(a->command, who->command, sizeof(a->command));
 	a->held_bytes = who->bytes;
 	guard_why(g, t->v, who, a);
-	*p = (struct pending){
-		.rung = rung, .undo = undo, .pid = who->pid, .start_ns = who->start_ns, .since = g->clock
-	};
+	*p = (struct pending){ .rung = rung,
+			       .undo = undo,
+			       .yield = who->yield,
+			       .pid = who->pid,
+			       .start_ns = who->start_ns,
+			       .since = g->clock };
 	g->rungs[rung].issued = g->clock;
 }
 
@@ -367,6 +374,9 @@ static enum step try_freeze(struct turn *t)
 	    (g->clock - g->rungs[GUARD_FREEZE].well < SETTLE_NS || settling(g, GUARD_FREEZE, SETTLE_NS)))
 		return WAIT;
 	guard_blame(g, t->v, BLAME_UNFROZEN, &who);
+	/* All have stood still before, and it was of no use. */
+	if (who.agent && g->yielded)
+		return NOTHING;
 	return who.pid ? freeze(t, &who) : NOTHING;
 }
 
@@ -533,6 +543,26 @@ static bool undo_holds(struct turn *t, enum guard_rung rung)
 	return false;
 }
 
+/*
+ * All stand still since the agent itself grew, its work is saved, and no rung is left: to stand for ever is no better
+ * than to be killed. So they go on, and the kernel does at the limit what it does without a guard.
+ */
+static void yield(struct turn *t)
+{
+	struct guard *g = t->g;
+	struct hold *all = hold_find(g, 0, 0);
+	struct who who = { .agent = true, .yield = true };
+
+	if (!all || !all->frozen || all->busy || full(t))
+		return;
+	if (!g->asked && (usable(g, GUARD_KILL_ALL) || pending_find(g, GUARD_SAVE) ||
+			  held_for(g, all) < (uint64_t)g->policy.patience_ns * YIELD_AFTER))
+		return;
+	g->asked = false;
+	all->busy = true;
+	issue(t, GUARD_FREEZE, true, &who, 0);
+}
+
 /* One thing at a time, from the top down. */
 static void descend(struct turn *t)
 {
@@ -605,11 +635,13 @@ static void settle(struct guard *g, size_t at, int result)
 		failed(g, &p);
 	else
 		g->rungs[p.rung].failures = 0;
-	if (p.rung == GUARD_BRAKE || p.rung == GUARD_FREEZE)
+	if (p.rung == GUARD_BRAKE || p.rung == GUARD_FREEZE) {
 		hold_done(g, &p, result);
-	else if (p.rung == GUARD_TELL && (!p.undo || result == 0))
+		g->yielded |= p.yield && result == 0;
+	} else if (p.rung == GUARD_TELL && (!p.undo || result == 0)) {
 		g->told = !p.undo; /* said once is said, whoever heard it */
-	else if (p.rung == GUARD_BORROW && result == 0)
+		g->yielded &= g->told;
+	} else if (p.rung == GUARD_BORROW && result == 0)
 		g->borrowed = !p.undo;
 	else if (p.rung == GUARD_KILL_ALL && result == 0)
 		g->ended = true;
@@ -664,9 +696,15 @@ size_t guard_decide(struct guard *g, const struct guard_view *view, struct guard
 	note_calm(&t);
 	let_go_of_the_dead(&t);
 	climb(&t);
+	yield(&t);
 	descend(&t);
 	holds_tidy(g);
 	return t.n;
+}
+
+void guard_yield(struct guard *g)
+{
+	g->asked = hold_find(g, 0, 0) != NULL;
 }
 
 bool guard_watchful(const struct guard *g)

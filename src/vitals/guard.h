@@ -29,6 +29,7 @@ struct guard_view {
 struct guard_action {
 	enum guard_rung rung;
 	bool undo;
+	bool yield; /* with the undoing of a freeze: nothing is left to be done, the kernel's own rule holds again */
 	uint32_t pid;	   /* the phase's; 0: all */
 	uint64_t start_ns; /* its key's other half */
 	uint64_t bytes;	   /* to reclaim, to borrow; for a brake what the child may still take before it is slowed */
@@ -46,6 +47,8 @@ DEFINE_CLEANUP(struct guard *, guard_free);
 size_t guard_decide(struct guard *g, const struct guard_view *view, struct guard_action *ret, size_t room);
 /* How it went: 0 or negative errno. -EOPNOTSUPP: this machine can't, so the rung is passed over from now on. */
 void guard_done(struct guard *g, const struct guard_action *action, int result, uint64_t time_ns);
+/* Somebody wants the workload to end: if all stand still they go on, and nobody is stopped until it is well again. */
+void guard_yield(struct guard *g);
 /* Things move: the next views want phases that were looked at just then. */
 bool guard_watchful(const struct guard *g);
 /* Nothing is applied that could be undone. */

@@ -52,7 +52,7 @@ struct sim {
 	} queue[QUEUE];
 	size_t queue_n;
 	unsigned count[GUARD_RUNG_MAX], undone[GUARD_RUNG_MAX];
-	unsigned killed, oom, finished;
+	unsigned killed, oom, finished, yields;
 	uint32_t last_killed;
 	enum guard_rung order[256];
 	size_t order_n;
@@ -173,6 +173,7 @@ static int do_apply(struct sim *s, const struct guard_action *a)
 		s->borrowed = !a->undo;
 		break;
 	case GUARD_FREEZE:
+		s->yields += a->yield;
 		if (!a->pid)
 			s->all_frozen = !a->undo;
 		else if (c)
@@ -372,7 +373,7 @@ static void leak_in_the_agent(void **state)
 		(void)sim_child(&s, 200, 40 * MIB, 3000 * MIB, 600 * SECOND);
 		sim_run(&s, SECOND);
 		s.agent_rate = 10 * MIB;
-		sim_run(&s, 60 * SECOND);
+		sim_run(&s, 40 * SECOND);
 		/* All stand still, the work is saved, and who looks can still decide. The child is not to blame. */
 		assert_true(s.all_frozen);
 		assert_int_equal(s.count[GUARD_BRAKE] + s.killed + s.oom, 0);
@@ -382,6 +383,16 @@ static void leak_in_the_agent(void **state)
 		s.agent = 100 * MIB;
 		sim_find(&s, 200)->stay_ns = SECOND;
 		must_be_calm(&s);
+		sim_done(&s);
+
+		/* Nobody does: it is let go, once, and the kernel decides. */
+		sim_init(&s, v1, "default");
+		sim_run(&s, SECOND);
+		s.agent_rate = 50 * MIB;
+		sim_run(&s, 180 * SECOND);
+		assert_false(s.all_frozen);
+		assert_int_equal(s.yields, 1);
+		assert_int_equal(s.killed, 0);
 		sim_done(&s);
 
 		sim_init(&s, v1, "default,kill-all");

@@ -35,7 +35,7 @@ static void killed(int stderr_of_child, char *ret, size_t size, int from)
 	assert_int_equal(done(&a), 0);
 	assert_true(now_ns() - begin < 2 * UINT64_C(1000000000));
 	assert_true(WIFSIGNALED(status_of(pid)));
-	assert_non_null(strstr(said, "heddle: killed `hog \\x1b[2J --all` (pid "));
+	assert_non_null(strstr(said, "killed `hog \\x1b[2J --all` (pid "));
 	if (from >= 0) {
 		(void)fcntl(from, F_SETFL, O_NONBLOCK);
 		n = read(from, ret, size - 1);
