@@ -124,8 +124,7 @@ static void histogram(struct json *j, const char *key, const struct vitals_histo
 		n--;
 	json_key(j, key);
 	json_object(j);
-	json_name(j, "total_ns");
-	json_uint(j, h->total_ns);
+	put(j, "total_ns", h->total_ns);
 	json_name(j, "counts");
 	json_array(j);
 	for (unsigned i = 0; i < n; i++)

@@ -48,3 +48,6 @@ void vitals_source_count_tasks(struct vitals_source *s, bool on);
 
 /* memory.current alone, of its own level: some two microseconds, for a guard that looks 100 times a second. */
 int vitals_source_usage(struct vitals_source *s, uint64_t *ret);
+
+/* The whole machine's memory. proc: where procfs is mounted. What it does not say is UNKNOWN. 0 or negative errno. */
+int vitals_host_read(const char *proc, struct vitals_host *ret);
