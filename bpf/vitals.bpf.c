@@ -18,8 +18,7 @@
 
 /* Set before load. */
 const volatile bool cfg_cast = false;	  /* the kernel has bpf_rdonly_cast (6.2) */
-const volatile __u64 cfg_only = 0;	  /* the one cgroup that counts, with all below it; 0: each */
-const volatile __u32 cfg_only_level = 0;  /* its level */
+const volatile bool cfg_one = false;	  /* one cgroup counts, with all below it (only); else each by itself */
 const volatile __u32 cfg_columns = 2;	  /* of sched_counts: one for each CPU, and one for the reader */
 
 extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
@@ -28,10 +27,12 @@ extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
 #define PLAIN(p) \
 	(cfg_cast ? (__typeof__(p))bpf_rdonly_cast((p), bpf_core_type_id_kernel(__typeof__(*(p)))) : (p))
 
-/* Whose slot it is, by cgroup id; 0: free. With cfg_only there is one slot and it is not looked at. */
+/* Whose slot it is, by cgroup id; 0: free. With cfg_one there is one slot and it is not looked at. */
 __u64 owners[HV_SLOTS] = {};
 __u64 unplaced = 0;    /* times that no slot was free */
-__u64 only_address = 0; /* of cfg_only's struct cgroup, once seen: the quickest test there is */
+__u64 only = ~0ULL;	/* its id, told when it is known; before that one that no cgroup has */
+__u32 only_level = 0;
+__u64 only_address = 0; /* of its struct cgroup, once seen: the quickest test there is */
 __u64 pass = 0;	       /* of the iterator; the reader counts it up */
 bool wait_known = false;
 struct hv_victim victims[HV_VICTIMS] = {};
@@ -94,13 +95,13 @@ INLINE __u64 cgroup_id(__u64 cgroup)
 /* `level` is the cgroup's own. */
 INLINE bool in_only(__u64 cgroup, __u32 level)
 {
-	if (level < cfg_only_level)
+	if (level < only_level)
 		return false;
-	if (level > cfg_only_level)
-		cgroup = ancestor(cgroup, cfg_only_level);
+	if (level > only_level)
+		cgroup = ancestor(cgroup, only_level);
 	if (only_address)
 		return cgroup == only_address;
-	if (cgroup_id(cgroup) != cfg_only)
+	if (cgroup_id(cgroup) != only)
 		return false;
 	only_address = cgroup;
 	return true;
@@ -152,7 +153,7 @@ static __noinline __u32 slot_of(__u64 cgroup)
 {
 	__u32 level = BPF_CORE_READ((struct cgroup *)cgroup, level);
 
-	if (cfg_only)
+	if (cfg_one)
 		return in_only(cgroup, level) ? 0 : HV_NONE;
 	return level ? slot_find(cgroup, cgroup_id(cgroup), level) : HV_NONE;
 }
@@ -163,11 +164,11 @@ INLINE __u32 slot_now(struct cgroup *cgroup)
 	__u32 level, home;
 	__u64 id;
 
-	if (cfg_only) {
+	if (cfg_one) {
 		if ((__u64)cgroup == only_address)
 			return 0;
 		level = cgroup->level;
-		if (level < cfg_only_level || (level == cfg_only_level && cgroup->kn->id != cfg_only))
+		if (level < only_level || (level == only_level && cgroup->kn->id != only))
 			return HV_NONE;
 		return in_only((__u64)cgroup, level) ? 0 : HV_NONE;
 	}
@@ -403,7 +404,7 @@ int on_victim(__u64 *ctx)
 		t = (struct task_struct *)ctx[0];
 	cgroup = (__u64)BPF_CORE_READ(t, cgroups, dfl_cgrp);
 	level = BPF_CORE_READ((struct cgroup *)cgroup, level);
-	if (cfg_only ? !in_only(cgroup, level) : !level)
+	if (cfg_one ? !in_only(cgroup, level) : !level)
 		return 0;
 	v->time_ns = bpf_ktime_get_boot_ns();
 	v->cgroup = cgroup_id(cgroup);

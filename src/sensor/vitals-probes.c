@@ -474,8 +474,7 @@ static int load_programs(struct vitals_probes *p, const struct vitals_probes_opt
 	p->columns = (unsigned)libbpf_num_possible_cpus() + 1;
 	p->slots_n = o->only ? 1 : HV_SLOTS;
 	s->rodata->cfg_cast = has_cast();
-	s->rodata->cfg_only = o->only;
-	s->rodata->cfg_only_level = o->only_level;
+	s->rodata->cfg_one = o->only != 0;
 	s->rodata->cfg_columns = p->columns;
 	(void)bpf_map__set_max_entries(s->maps.sched_counts, (__u32)p->slots_n * p->columns);
 	(void)bpf_map__set_max_entries(s->maps.slots, (__u32)p->slots_n);
@@ -566,6 +565,15 @@ static void attach_all(struct vitals_probes *p)
 	p->probes = VITALS_PROBE_ALL & ~missing;
 }
 
+void vitals_probes_follow(struct vitals_probes *p, uint64_t only, unsigned level)
+{
+	p->only = only;
+	p->skeleton->data->only = UINT64_MAX;
+	p->skeleton->bss->only_level = level;
+	p->skeleton->bss->only_address = 0;
+	__atomic_store_n(&p->skeleton->data->only, only, __ATOMIC_RELEASE);
+}
+
 int vitals_probes_open(const struct vitals_probes_options *options, struct vitals_probes **ret, struct err *err)
 {
 	_cleanup_(probes_free_p) struct vitals_probes *p = calloc(1, sizeof(*p));
@@ -598,6 +606,8 @@ int vitals_probes_open(const struct vitals_probes_options *options, struct vital
 	r = map_counts(p);
 	if (r < 0)
 		return err_errno(err, -r, "can't map the probes' counts");
+	if (options->only && options->only != VITALS_PROBES_LATER)
+		vitals_probes_follow(p, options->only, options->only_level);
 	attach_all(p);
 	/* Learns what this kernel can tell of waits. */
 	(void)pass(p);

@@ -21,6 +21,7 @@ struct vitals_probes_options {
 	 */
 	uint64_t only;
 	unsigned only_level;
+#define VITALS_PROBES_LATER UINT64_MAX /* only: it is told by vitals_probes_follow, and nothing counts before */
 	uint64_t sweep_ns; /* how often cgroups that are gone are looked for; 0: every two seconds */
 };
 
@@ -29,6 +30,9 @@ struct vitals_probes_options {
  * it can be had (-EPERM, -ENOSYS, ...).
  */
 int vitals_probes_open(const struct vitals_probes_options *options, struct vitals_probes **ret, struct err *err);
+
+/* The cgroup that counts from now on; for a p that was opened with `only`. */
+void vitals_probes_follow(struct vitals_probes *p, uint64_t only, unsigned level);
 
 extern const struct vitals_probes_ops vitals_probes_ops;
 
