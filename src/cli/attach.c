@@ -68,6 +68,7 @@ static int follow(struct observe_setup *setup, const struct target *target, bool
 {
 	_cleanup_(observer_free_p) struct observer *o = NULL;
 	_cleanup_buf_ struct buf text = BUF_INIT(65536);
+	struct workload_places places;
 	struct err err = { 0 };
 	sigset_t signals;
 
@@ -78,8 +79,13 @@ static int follow(struct observe_setup *setup, const struct target *target, bool
 	/* A reader of stderr that went away must not end the session. */
 	sigaddset(&signals, SIGPIPE);
 	(void)sigprocmask(SIG_BLOCK, &signals, NULL);
+	target_places(target, &places);
+	/* A process alone has no cgroup of its own: what its cgroup holds is others', too. */
+	if (!*places.cgroup)
+		setup->options.vitals.off = true;
 	if (observer_open(&setup->options, &o, &err) < 0 ||
-	    observer_begin(o, *target->cgroup ? target->cgroup : NULL, false, target->pids, target->pids_n, &err) < 0) {
+	    observer_begin(o, &places, false, target->pids_n ? target->pids[0] : 0, target->pids, target->pids_n,
+			   &err) < 0) {
 		(void)cli_fail(&err);
 		return CLI_FAILED;
 	}
@@ -119,6 +125,9 @@ int cmd_attach(int argc, char **argv)
 	if (args.observe.flood != FLOOD_LOSE && args.kind == OPT_PID)
 		return cli_usage_error("attach", "--flood %s needs --cgroup or --container: a process alone has no "
 						 "cgroup to freeze", flood_policy_name(args.observe.flood));
+	if (vitals_limits(&args.observe.vitals) && args.kind == OPT_PID)
+		return cli_usage_error("attach", "--guard needs --cgroup or --container: a process alone has no cgroup "
+						 "to measure");
 	code = find_target(&args, &target);
 	if (code == 0)
 		code = observe_prepare(&args.observe, &setup);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -55,4 +56,33 @@ int control_receive(int fd, struct control *ret)
 		return -EBADMSG;
 	((char *)ret)[n - 1] = '\0';
 	return 1;
+}
+
+int control_follow(int fd, pid_t pid, const struct workload_places *places)
+{
+	char text[sizeof(*places) + 8];
+
+	(void)snprintf(text, sizeof(text), "%s\n%s\n%d", places->cgroup, places->memory, places->memory_v1);
+	return control_send(fd, CONTROL_FOLLOW, (int)pid, text);
+}
+
+void control_places(const struct control *message, struct workload_places *ret)
+{
+	const char *at = message->text;
+	struct {
+		char *to;
+		size_t size;
+	} fields[] = {
+		{ ret->cgroup, sizeof(ret->cgroup) },
+		{ ret->memory, sizeof(ret->memory) },
+	};
+
+	*ret = (struct workload_places){ 0 };
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		size_t n = strcspn(at, "\n");
+
+		(void)snprintf(fields[i].to, fields[i].size, "%.*s", (int)n, at);
+		at += n + (at[n] == '\n');
+	}
+	ret->memory_v1 = *at == '1';
 }

@@ -7,10 +7,13 @@
 
 #include <stdint.h>
 
+#include "workload/workload.h"
+
 enum control_kind {
 	/* from the launcher */
-	CONTROL_FOLLOW = 1, /* value: pid at the gate; text: its cgroup, "" for none */
+	CONTROL_FOLLOW = 1, /* value: pid at the gate; text: its cgroups (control_places) */
 	CONTROL_EXITED,     /* value: wait status; text: why we ended it and all that it left, "" if we did not */
+	CONTROL_SIGNALED,   /* somebody sent the command a signal to end: a guard must not hold it */
 	/* from the sensor process */
 	CONTROL_FOLLOWING,  /* the gate may open */
 	CONTROL_FAILED,     /* value: errno; text: why nothing is observed. The last message */
@@ -39,3 +42,7 @@ void control_beat(int fd, const char *why);
 
 /* Receives one. 1, 0 when the other side is gone, negative errno. */
 int control_receive(int fd, struct control *ret);
+
+/* CONTROL_FOLLOW: a command and its cgroups. No cgroup's path has a newline in it: the kernel refuses those. */
+int control_follow(int fd, pid_t pid, const struct workload_places *places);
+void control_places(const struct control *message, struct workload_places *ret);

@@ -19,7 +19,7 @@
 #define FOLLOW_NS 200000000L
 #define TYPES_BRIEFLY                                                                                                  \
 	"they are exec, fork, exit, open, read, write, change, socket, connect, listen, accept, dns, privilege, "      \
-	"memory, escape"
+	"memory, escape; of other lines: vitals, phase, forecast, guard, oom_kill, gap, session, ..."
 
 enum {
 	OPT_TYPE = 1,
@@ -58,8 +58,14 @@ static const struct cli_usage usage = {
 	.options = options,
 };
 
+/* Lines that are no events: their type is 0 in the store, and told apart by their own member. */
+static const char *const other_types[] = { "session", "process", "gap",	  "clock",    "ledger", "vitals",
+					   "phase",   "forecast", "guard", "oom_kill", "score" };
+#define OTHERS (1U << 0)
+
 struct view {
 	struct store_filter filter;
+	uint32_t others; /* bits of other_types; with filter.types only */
 	const char *path, *host;
 	bool failed, json, follow;
 	uint64_t limit, shown;
@@ -88,19 +94,36 @@ static uint32_t types_of(const char *name, size_t length)
 	return found;
 }
 
-static int parse_types(const char *text, uint32_t *ret)
+static uint32_t others_of(const char *name, size_t length)
 {
+	for (unsigned i = 0; i < ARRAY_SIZE(other_types); i++)
+		if (strncmp(other_types[i], name, length) == 0 && other_types[i][length] == '\0')
+			return 1U << i;
+	return 0;
+}
+
+static int parse_types(struct view *v, const char *text)
+{
+	uint32_t *ret = &v->filter.types;
 	struct {
 		const char *name;
-	} names[HD_TYPE_EVENT_MAX];
+	} names[HD_TYPE_EVENT_MAX + ARRAY_SIZE(other_types)];
 
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+	for (size_t i = 0; i < HD_TYPE_EVENT_MAX; i++)
 		names[i].name = name_event_type((unsigned)i + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(other_types); i++)
+		names[HD_TYPE_EVENT_MAX + i].name = other_types[i];
 	while (*text) {
 		size_t length = strcspn(text, ",");
+		uint32_t other = length > 0 ? others_of(text, length) : 0;
+		/* "process" is also a line of its own; whoever says it wants the types of event that begin so. */
 		uint32_t found = length > 0 ? types_of(text, length) : 0;
 		char name[64];
 
+		if (other && !found) {
+			v->others |= other;
+			found = OTHERS;
+		}
 		if (length > 0 && !found) {
 			(void)snprintf(name, sizeof(name), "%.*s", (int)MIN(length, sizeof(name) - 1), text);
 			const char *near = cli_nearest(name, names, ARRAY_SIZE(names), sizeof(names[0]));
@@ -149,8 +172,12 @@ static bool host_matches(const char *pattern, const struct line *l)
 	return false;
 }
 
-static bool wanted(const struct view *v, const struct line *l)
+static bool wanted(const struct view *v, const struct line *l, unsigned type)
 {
+	struct bytes name = line_text(l, "type");
+
+	if (type == 0 && v->filter.types && (!bytes_set(name) || !(others_of(name.data, name.length) & v->others)))
+		return false;
 	return !(v->failed && !bytes_set(line_text(l, "error"))) && !(v->path && !path_matches(v->path, l)) &&
 	       !(v->host && !host_matches(v->host, l));
 }
@@ -160,10 +187,10 @@ static int show(void *context, const struct store_row *row)
 {
 	struct view *v = context;
 	_cleanup_(line_free_p) struct line *l = NULL;
-	bool parsed = !v->json || v->failed || v->path || v->host;
+	bool parsed = !v->json || v->failed || v->path || v->host || v->others;
 
 	v->filter.after = row->sequence;
-	if (parsed && line_parse(row->line.data, row->line.length, &l) == 0 && !wanted(v, l))
+	if (parsed && line_parse(row->line.data, row->line.length, &l) == 0 && !wanted(v, l, row->type))
 		return 0;
 	buf_clear(&v->out);
 	if (v->json) {
@@ -222,7 +249,7 @@ static int parse_option(struct view *v, int option, const char *value)
 
 	switch (option) {
 	case OPT_TYPE:
-		return parse_types(value, &v->filter.types);
+		return parse_types(v, value);
 	case OPT_ESCAPES:
 		v->filter.types |= 1U << HD_SANDBOX_ESCAPE;
 		return 0;

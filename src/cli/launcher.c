@@ -302,6 +302,7 @@ static void take_message(struct launcher *l)
 		drop_sensor(l);
 		break;
 	case CONTROL_FOLLOW:
+	case CONTROL_SIGNALED:
 	case CONTROL_EXITED:
 	case CONTROL_BEAT:
 		break;
@@ -394,15 +395,22 @@ static void take_signal(struct launcher *l)
 
 		/* A terminal that hangs up tells only the session's leader, which without us the command would be. */
 		sent |= info.ssi_signo == SIGHUP && getsid(0) == getpid();
-		if (info.ssi_signo == SIGCHLD)
+		if (info.ssi_signo == SIGCHLD) {
 			reap(l);
-		else if (l->ended && ends(info.ssi_signo))
+			continue;
+		}
+		if (l->ended && ends(info.ssi_signo)) {
 			hurry(l);
+			continue;
+		}
+		/* Whoever stands still takes no signal. */
+		if (ends(info.ssi_signo) && l->control >= 0)
+			(void)control_send(l->control, CONTROL_SIGNALED, 0, NULL);
 		/* A job that is continued is continued as a group. */
-		else if (info.ssi_signo == SIGCONT && (l->ended || !is_stopped(workload_pid(l->workload))))
+		if (info.ssi_signo == SIGCONT && (l->ended || !is_stopped(workload_pid(l->workload))))
 			continue;
 		/* What the command sends to its group it has got itself. */
-		else if (!l->ended && sent && (pid_t)info.ssi_pid != workload_pid(l->workload))
+		if (!l->ended && sent && (pid_t)info.ssi_pid != workload_pid(l->workload))
 			(void)kill(workload_pid(l->workload), (int)info.ssi_signo);
 	}
 }
@@ -460,7 +468,9 @@ static int loop(struct launcher *l)
 
 static int start(struct launcher *l, bool ignored)
 {
+	const struct vitals_options *vitals = &l->options->sensor.observer.vitals;
 	struct workload_options options = l->options->workload;
+	struct workload_places places;
 	struct err err = { 0 };
 	int r = fork_sensor(l);
 
@@ -468,6 +478,8 @@ static int start(struct launcher *l, bool ignored)
 		return cli_error("can't start the sensor process: %s", strerror(-r));
 	options.mask = &l->mask;
 	options.ignore_sigchld = ignored;
+	options.measured = !vitals->off;
+	options.limited = vitals_limits(vitals);
 	options.die_with_us = l->options->policy == WATCH_FAIL_CLOSED;
 	if (workload_start(&options, &l->workload, &err) < 0) {
 		(void)cli_fail(&err);
@@ -478,7 +490,8 @@ static int start(struct launcher *l, bool ignored)
 				 "the option out");
 	let_go(l);
 	/* A sensor that failed meanwhile has left its reason in the socket. */
-	(void)control_send(l->control, CONTROL_FOLLOW, workload_pid(l->workload), workload_cgroup(l->workload));
+	workload_places(l->workload, &places);
+	(void)control_follow(l->control, workload_pid(l->workload), &places);
 	return 0;
 }
 

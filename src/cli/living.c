@@ -25,12 +25,18 @@ void living_done(struct living *l)
 	while ((p = map_next(&l->map, &cursor)))
 		free(p);
 	map_done(&l->map);
+	free(l->recent);
+	l->recent = NULL;
 }
 
 static void add(struct living *l, uint32_t pid, uint64_t start_ns)
 {
 	struct process *p = map_get(&l->map, pid);
 
+	if (!l->recent)
+		l->recent = calloc(LIVING_RECENT, sizeof(*l->recent));
+	if (l->recent)
+		l->recent[pid % LIVING_RECENT] = (struct living_recent){ .pid = pid, .start_ns = start_ns };
 	if (p && p->start_ns == start_ns)
 		return;
 	l->ever++;
@@ -81,6 +87,21 @@ void living_frame(struct living *l, const void *frame, size_t size)
 	}
 }
 
+static uint64_t tick_ns(void)
+{
+	return (uint64_t)CLOCK_SECOND_NS / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+bool living_start(const struct living *l, uint32_t pid, uint64_t about_ns, uint64_t *ret_ns)
+{
+	const struct living_recent *r = l->recent ? &l->recent[pid % LIVING_RECENT] : NULL;
+
+	if (!r || r->pid != pid || r->start_ns / tick_ns() != about_ns / tick_ns())
+		return false;
+	*ret_ns = r->start_ns;
+	return true;
+}
+
 /* /proc/PID/stat has the state as its third and the start, in clock ticks since boot, as its 22nd field. */
 static bool lives(const struct process *p)
 {
@@ -96,8 +117,7 @@ static bool lives(const struct process *p)
 		return false;
 	if (state == 'Z' || state == 'X')
 		return false;
-	uint64_t hz = (uint64_t)sysconf(_SC_CLK_TCK);
-	uint64_t expected = p->start_ns / ((uint64_t)CLOCK_SECOND_NS / hz);
+	uint64_t expected = p->start_ns / tick_ns();
 	return ticks >= expected ? ticks - expected <= 1 : expected - ticks <= 1;
 }
 

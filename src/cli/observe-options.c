@@ -42,6 +42,50 @@ static int dns_port(struct observe_args *args, const char *command, const char *
 	return 0;
 }
 
+/* A list with commas. */
+static int probes(struct observe_args *args, const char *command, const char *value)
+{
+	args->probes_told = true;
+	args->vitals.probes_sched = args->vitals.probes_block = false;
+	if (strcmp(value, "none") == 0)
+		return 0;
+	for (const char *p = value; *p;) {
+		size_t n = strcspn(p, ",");
+
+		if (n == 5 && memcmp(p, "sched", n) == 0)
+			args->vitals.probes_sched = true;
+		else if (n == 5 && memcmp(p, "block", n) == 0)
+			args->vitals.probes_block = true;
+		else
+			return cli_usage_error(command,
+					       "--probes is a list of 'sched' and 'block', or 'none', not '%s'", value);
+		p += n + (p[n] == ',');
+	}
+	return *value ? 0 : cli_usage_error(command, "--probes needs a list: 'sched', 'block', both, or 'none'");
+}
+
+static int guard(struct observe_args *args, const char *command, const char *value)
+{
+	struct err err = { 0 };
+
+	if (guard_policy_parse(value, &args->vitals.policy, &err) < 0)
+		return cli_usage_error(command, "%s", err.text);
+	args->vitals.guarded = strcmp(value, "off") != 0;
+	args->guard_told = true;
+	return 0;
+}
+
+static int agent(struct observe_args *args, const char *command, const char *value)
+{
+	if (!*value || strlen(value) >= sizeof(args->vitals.policy.agent))
+		return cli_usage_error(command,
+				       "--agent takes a process's name of 1 to 15 bytes, as ps -o comm shows "
+				       "it, not '%s'",
+				       value);
+	args->agent = value;
+	return 0;
+}
+
 int observe_option(struct observe_args *args, const char *command, int id, const char *value)
 {
 	switch (id) {
@@ -75,6 +119,15 @@ int observe_option(struct observe_args *args, const char *command, int id, const
 	case OBSERVE_RECORD:
 		args->record = value;
 		return 0;
+	case OBSERVE_NO_VITALS:
+		args->vitals.off = true;
+		return 0;
+	case OBSERVE_PROBES:
+		return probes(args, command, value);
+	case OBSERVE_GUARD:
+		return guard(args, command, value);
+	case OBSERVE_AGENT:
+		return agent(args, command, value);
 	default:
 		return cli_usage_error(command, "unknown option");
 	}
@@ -98,10 +151,36 @@ static void find_user(char *ret, size_t size)
 		(void)snprintf(ret, size, "%u", getuid());
 }
 
+/* What the options say together. */
+static void vitals(const struct observe_args *args, struct observe_setup *ret)
+{
+	struct vitals_options *v = &ret->options.vitals;
+
+	*v = args->vitals;
+	if (!args->probes_told)
+		v->probes_sched = v->probes_block = true;
+	/* Who sets a limit wants no work lost to it. */
+	if (v->limit && !args->guard_told && guard_policy_parse("default", &v->policy, NULL) == 0)
+		v->guarded = true;
+	if (args->agent)
+		(void)snprintf(v->policy.agent, sizeof(v->policy.agent), "%s", args->agent);
+	ret->options.recorder.memory_limit = v->limit;
+	if (!v->guarded)
+		return;
+	guard_policy_describe(&v->policy, ret->guard, sizeof(ret->guard));
+	ret->options.recorder.guard = ret->guard;
+}
+
 int observe_prepare(const struct observe_args *args, struct observe_setup *ret)
 {
 	struct err err = { 0 };
 
+	/* Before any file of the user's is opened and cut. */
+	if (args->vitals.off && (vitals_limits(&args->vitals) || args->probes_told)) {
+		(void)cli_error("--no-vitals leaves nothing to guard: leave it out, or --memory, --guard, "
+				"--tool-cgroups and --probes");
+		return CLI_FAILED;
+	}
 	if (!args->no_store && store_home(ret->home, sizeof(ret->home), &err) < 0) {
 		(void)cli_fail(&err);
 		return CLI_FAILED;
@@ -131,6 +210,7 @@ int observe_prepare(const struct observe_args *args, struct observe_setup *ret)
 	};
 	/* After the struct is in its place: it is borrowed from there. */
 	ret->options.recorder.dns_ports = args->sensor.dns_ports;
+	vitals(args, ret);
 	return 0;
 }
 

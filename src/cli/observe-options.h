@@ -19,6 +19,10 @@ enum {
 	OBSERVE_RECORD,
 	OBSERVE_LIVE,
 	OBSERVE_FLOOD,
+	OBSERVE_NO_VITALS,
+	OBSERVE_PROBES,
+	OBSERVE_GUARD,
+	OBSERVE_AGENT,
 	OBSERVE_OWN,
 };
 
@@ -30,10 +34,14 @@ enum {
 	{ OBSERVE_NO_STORE, "no-store", NULL, "keep nothing in $HEDDLE_HOME" }, \
 	{ OBSERVE_DNS_PORT, "dns-port", "PORT", "read DNS on this port as well as on 53; may be repeated" }, \
 	{ OBSERVE_TIER, "tier", "NAME", "use this tier of hooks (lsm, tracepoint) or fail" }, \
-	{ OBSERVE_CRITICAL, "critical-bytes", "SIZE", "size of the critical lane; a power of two (1M)" }, \
-	{ OBSERVE_BULK, "bulk-bytes", "SIZE", "size of the bulk lane; a power of two (8M)" }, \
+	{ OBSERVE_CRITICAL, "critical-bytes", "SIZE", "size of the critical lane; a power of two (2M)" }, \
+	{ OBSERVE_BULK, "bulk-bytes", "SIZE", "size of the bulk lane; a power of two (4M)" }, \
 	{ OBSERVE_FLOOD, "flood", "POLICY", "where events come too fast: slow (the workload), slow-all, lose" }, \
-	{ OBSERVE_RECORD, "record", "FILE", "write the raw lanes to FILE, for a replay" }
+	{ OBSERVE_RECORD, "record", "FILE", "write the raw lanes to FILE, for a replay" }, \
+	{ OBSERVE_GUARD, "guard", "POLICY", "what to do before memory runs out: default, tell, off, rungs, a file" }, \
+	{ OBSERVE_AGENT, "agent", "NAME", "the process that is the agent, where it is not found by itself" }, \
+	{ OBSERVE_PROBES, "probes", "LIST", "what the kernel counts for vitals: sched,block (both) or none" }, \
+	{ OBSERVE_NO_VITALS, "no-vitals", NULL, "measure no memory, CPU, I/O or pressure" }
 /* clang-format on */
 
 struct observe_args {
@@ -42,6 +50,9 @@ struct observe_args {
 	struct sensor_options sensor;
 	enum flood_policy flood;
 	size_t dns_ports_n;
+	struct vitals_options vitals;
+	bool probes_told, guard_told; /* --probes, --guard were given */
+	const char *agent;
 };
 
 /* What the arguments became; fds are owned. */
@@ -51,6 +62,7 @@ struct observe_setup {
 	char home[PATH_MAX];
 	char directory[PATH_MAX];
 	char user[256];
+	char guard[512];
 	int json_fd, record_fd, live_fd;
 };
 #define OBSERVE_SETUP_INIT ((struct observe_setup){ .json_fd = -1, .record_fd = -1, .live_fd = -1 })

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/proc.h"
 #include "cli/live.h"
 #include "cli/session-lines.h"
 #include "cli/tally.h"
@@ -293,18 +294,6 @@ static void tell_gaps(struct recorder *r, const struct ledger *kernel)
 	r->gap_from_ns = now;
 }
 
-static int read_boot8(char ret[9])
-{
-	_cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	if (read(fd, ret, 8) != 8)
-		return -EIO;
-	ret[8] = '\0';
-	return 0;
-}
-
 static void one_line(const struct recorder_options *o, struct buf *out)
 {
 	if (!o->command)
@@ -377,7 +366,7 @@ int recorder_open(const struct recorder_options *options, struct recorder **ret,
 	if (!r->cache)
 		return err_errno(err, ENOMEM, "can't start the session");
 	(void)snprintf(r->session, sizeof(r->session), "%s", options->session);
-	int code = read_boot8(r->boot8);
+	int code = proc_boot8(r->boot8);
 	if (code < 0)
 		return err_errno(err, -code, "can't read the boot id");
 	r->offset_ns = clock_offset_ns();
@@ -547,6 +536,58 @@ int recorder_tick(struct recorder *r)
 	return 0;
 }
 
+#define PROCESS_MEMBER "\"process\":\""
+
+/*
+ * procfs tells when a process started in ticks of the clock, and a process's key has it in nanoseconds: whoever was
+ * seen to start gets his own, another has no key. No string of the agent's has a quote that is not escaped.
+ */
+static void exact_keys(const struct recorder *r, const char *members, struct buf *out)
+{
+	const char *at;
+
+	for (; (at = strstr(members, PROCESS_MEMBER)); members = at) {
+		unsigned long long about = 0;
+		unsigned pid = 0;
+		uint64_t start;
+		int end = 0;
+
+		buf_add(out, members, (size_t)(at - members));
+		if (sscanf(at, PROCESS_MEMBER "%*8[0-9a-f]-%u-%llu\",%n", &pid, &about, &end) != 2 || end == 0) {
+			buf_add(out, at++, 1);
+			continue;
+		}
+		if (living_start(&r->living, pid, about, &start))
+			buf_addf(out, PROCESS_MEMBER "%s-%u-%llu\",", r->boot8, pid, (unsigned long long)start);
+		at += end;
+	}
+	buf_adds(out, members);
+}
+
+void recorder_members(struct recorder *r, const char *type, uint64_t boottime_ns, const char *members)
+{
+	_cleanup_buf_ struct buf exact = BUF_INIT(LINE_CAP);
+	struct session_line s = next_line(r);
+
+	exact_keys(r, members, &exact);
+	s.time_ns = (int64_t)boottime_ns + r->offset_ns;
+	session_members_line(&s, type, exact.failed ? members : exact.data, &r->line);
+	if (!r->line.failed)
+		deliver_own(r, &s);
+}
+
+void recorder_vitals_gone(struct recorder *r, const char *why)
+{
+	gap(r, HD_LANE_MAX, now_utc(r), SESSION_COUNT_UNKNOWN, why);
+	if (r->options.say)
+		r->options.say(r->options.context, why);
+}
+
+void recorder_vitals_missed(struct recorder *r, uint64_t n)
+{
+	gap(r, HD_LANE_MAX, now_utc(r), n, "lines of vitals came faster than they could be written");
+}
+
 static void take_line(struct recorder *r, const struct session_line *s, struct buf *copy)
 {
 	buf_add(copy, r->line.data, r->line.length);
@@ -632,4 +673,23 @@ struct living *recorder_living(struct recorder *r)
 const struct recorder_counts *recorder_counts(const struct recorder *r)
 {
 	return &r->tally.counts;
+}
+
+void recorder_command(const struct recorder_options *options, char *ret, size_t size)
+{
+	_cleanup_buf_ struct buf command = BUF_INIT(2 * COMMAND_CAP);
+
+	one_line(options, &command);
+	(void)snprintf(ret, size, "%s", command.data ? command.data : "");
+}
+
+uint64_t recorder_lost(const struct recorder *r)
+{
+	uint64_t lost = 0;
+
+	for (unsigned lane = 0; lane < HD_LANE_MAX; lane++)
+		lost += r->seen_lost[lane];
+	for (unsigned type = 1; type <= HD_TYPE_EVENT_MAX; type++)
+		lost += r->told.count[type];
+	return lost;
 }

@@ -25,6 +25,8 @@ struct recorder_options {
 	const char *directory, *user;
 	const char *cgroup;          /* of the workload; NULL: none */
 	const char *flood;           /* the policy in force, by name; NULL: none */
+	uint64_t memory_limit;       /* of --memory; 0: none */
+	const char *guard;           /* the guard's policy, in words; NULL: none */
 	const char *heddle_version;
 	const uint16_t *dns_ports;   /* besides 53; 0 ends */
 	struct sensor *sensor;       /* borrowed for the recorder's life */
@@ -67,6 +69,13 @@ DEFINE_CLEANUP(struct recorder *, recorder_free);
 /* A sensor_frame_fn; context is the recorder. */
 int recorder_frame(void *recorder, const void *frame, size_t size);
 
+/* A line of the process that reads vitals (vitals-link.h): its type, when (boottime), and its members as an object. */
+void recorder_members(struct recorder *r, const char *type, uint64_t boottime_ns, const char *members);
+/* Since now nobody reads vitals or guards any more; why. */
+void recorder_vitals_gone(struct recorder *r, const char *why);
+/* Until now so many lines of it were not taken. */
+void recorder_vitals_missed(struct recorder *r, uint64_t n);
+
 /* Hands over what is due: folds, gaps, commits. Call every 100 ms or so; cheap when nothing is due. */
 int recorder_tick(struct recorder *r);
 
@@ -75,6 +84,11 @@ int recorder_finish(struct recorder *r, const struct recorder_end *end);
 
 /* What can't be recorded at present, in words for people; NULL: all can. Borrowed until the next call. */
 const char *recorder_trouble(struct recorder *r);
+
+/* The command in one line, cut; what is attached to in words. */
+void recorder_command(const struct recorder_options *options, char *ret, size_t size);
+/* Events that are known to be lost by now. */
+uint64_t recorder_lost(const struct recorder *r);
 
 struct living *recorder_living(struct recorder *r);
 const struct recorder_counts *recorder_counts(const struct recorder *r);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "cli/launcher.h"
 #include "cli/observe-options.h"
 
@@ -19,6 +20,8 @@ enum {
 	OPT_KILL_REST,
 	OPT_USER,
 	OPT_CHDIR,
+	OPT_MEMORY,
+	OPT_TOOLS,
 };
 
 static const struct cli_option options[] = {
@@ -27,6 +30,8 @@ static const struct cli_option options[] = {
 	{ OPT_KILL_REST, "kill-rest", NULL, "end what the command leaves behind" },
 	{ OPT_USER, "user", "NAME", "run the command as this user" },
 	{ OPT_CHDIR, "chdir", "DIR", "run the command in this directory" },
+	{ OPT_MEMORY, "memory", "SIZE", "let the command hold so much memory (2G); --guard default unless told" },
+	{ OPT_TOOLS, "tool-cgroups", NULL, "give each program that the agent starts a cgroup of its own" },
 	{ OPT_BEST_EFFORT, "best-effort", NULL, "run the command even if it can't be observed" },
 	{ OPT_FAIL_CLOSED, "fail-closed", NULL, "stop, then kill the command when it can't be recorded" },
 	{ 0 },
@@ -54,6 +59,19 @@ static enum watch_policy policy_of(int id)
 	return id == OPT_FAIL_CLOSED ? WATCH_FAIL_CLOSED : WATCH_BEST_EFFORT;
 }
 
+#define MEMORY_MIN (4U << 20)
+
+static int memory(struct run_args *args, const char *value)
+{
+	uint64_t size;
+
+	if (text_parse_size(value, &size) < 0 || size < MEMORY_MIN)
+		return cli_usage_error("run", "--memory takes a size of 4M or more, such as 512M or 2G, not '%s'",
+				       value);
+	args->observe.vitals.limit = size;
+	return 0;
+}
+
 static int take_option(struct run_args *args, int id, const char *value)
 {
 	switch (id) {
@@ -76,6 +94,11 @@ static int take_option(struct run_args *args, int id, const char *value)
 		return 0;
 	case OPT_CHDIR:
 		args->launcher.workload.directory = value;
+		return 0;
+	case OPT_MEMORY:
+		return memory(args, value);
+	case OPT_TOOLS:
+		args->observe.vitals.tools = true;
 		return 0;
 	default:
 		return observe_option(&args->observe, "run", id, value);
@@ -118,6 +141,7 @@ int cmd_run(int argc, char **argv)
 	if (code)
 		return code;
 	args.launcher.workload.session = setup.session;
+	setup.options.vitals.user = args.launcher.workload.user;
 	setup.options.linger_ns = args.linger_ns;
 	setup.options.kill_rest = args.kill_rest;
 	setup.options.fail_closed = args.launcher.policy == WATCH_FAIL_CLOSED;

@@ -81,6 +81,8 @@ static int on_control(void *context, struct observer *o)
 
 	if (r == 1 && message.kind == CONTROL_EXITED)
 		observer_command_ended(o, message.value, message.text);
+	else if (r == 1 && message.kind == CONTROL_SIGNALED)
+		observer_signaled(o);
 	else if (r <= 0)
 		/* The launcher was killed. The command lives on, and so does its record. */
 		observer_orphaned(o);
@@ -129,9 +131,11 @@ _Noreturn void sensor_process(const struct sensor_process_options *options, int 
 	if (control_receive(fd, &message) != 1 || message.kind != CONTROL_FOLLOW)
 		_exit(0);
 	uint32_t pid = (uint32_t)message.value;
-	const char *cgroup = *message.text ? message.text : NULL;
+	struct workload_places places;
+	control_places(&message, &places);
+	bool cgroup = *places.cgroup;
 	/* A process in the cgroup is found there; each look for one costs time before the start. */
-	if (observer_begin(o, cgroup, true, cgroup ? NULL : &pid, cgroup ? 0 : 1, &err) < 0)
+	if (observer_begin(o, &places, true, pid, cgroup ? NULL : &pid, cgroup ? 0 : 1, &err) < 0)
 		fail(fd, &err);
 	(void)control_send(fd, CONTROL_FOLLOWING, 0, NULL);
 	int code = observer_run(o);

@@ -125,6 +125,9 @@ void session_start_line(const struct session_line *s, const struct recorder_opti
 		escaped[escaped_n++] = "cgroup";
 	put_text(&j, "user", o->user);
 	put_text(&j, "flood", o->flood);
+	if (o->memory_limit)
+		put_uint(&j, "memory_limit", o->memory_limit);
+	put_text(&j, "guard", o->guard);
 	if (uname(&host) == 0) {
 		put_text(&j, "host", host.nodename);
 		put_text(&j, "kernel", host.release);
@@ -240,6 +243,19 @@ void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t f
 	json_key(&j, "why");
 	(void)json_bytes(&j, why, strlen(why));
 	json_object_end(&j);
+}
+
+void session_members_line(const struct session_line *s, const char *type, const char *members, struct buf *out)
+{
+	struct json j;
+
+	begin(&j, s, type, NULL, out);
+	if (members[0] == '{' && members[1] != '}' && members[1]) {
+		buf_addc(out, ',');
+		buf_adds(out, members + 1);
+	} else {
+		json_object_end(&j);
+	}
 }
 
 void session_clock_line(const struct session_line *s, int64_t from_ns, int64_t to_ns, int64_t old_offset_ns,

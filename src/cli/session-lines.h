@@ -32,6 +32,9 @@ void session_process_line(const struct event *who, enum tracker_origin origin, s
 void session_gap_line(const struct session_line *s, enum hd_lane lane, int64_t from_ns, int64_t to_ns, uint64_t count,
 		      const char *why, struct buf *out);
 
+/* What another process has to tell: members is a JSON object, whose members go on the line. */
+void session_members_line(const struct session_line *s, const char *type, const char *members, struct buf *out);
+
 /* malformed: frames that could not be decoded. as_of_ns: UTC, the counts are from then; 0: they are final. */
 void session_ledger_line(const struct session_line *s, const struct ledger *l, uint64_t malformed, int64_t as_of_ns,
 			 struct buf *out);

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cgroup.h"
 #include "cli/cli.h"
+#include "sensor/sensor.h"
 #include "workload/workload.h"
 
 #define ID_MIN 12
@@ -217,4 +219,66 @@ int target_container(const char *text, struct target *ret, struct err *err)
 		return err_set(err, ESRCH, "no container %s runs here", text);
 	(void)snprintf(ret->words, sizeof(ret->words), "container %s", found);
 	return 0;
+}
+
+/* Whether a v2 cgroup is that directory's or below it. One whose process is gone is nobody's. */
+static bool within(uint32_t pid, const struct cgroup_mount *v2, const char *directory)
+{
+	size_t length = strlen(directory);
+	char at[CGROUP_PATH_MAX];
+	int r = cgroup_directory_of("/proc", pid, NULL, v2, at, sizeof(at));
+
+	return r == -ESRCH || (r == 0 && strncmp(at, directory, length) == 0 && (!at[length] || at[length] == '/'));
+}
+
+/* Whether all who are in a v1 cgroup, or below it, are in that v2 cgroup: else its memory is not theirs to guard. */
+static bool all_within(const char *v1, const char *cgroup)
+{
+	char *roots[] = { (char *)v1, NULL };
+	_cleanup_(close_walk) FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
+	_cleanup_(target_done) struct target in = { 0 };
+	struct cgroup_mount v2;
+	FTSENT *entry;
+
+	if (!walk || cgroup_find_mount("/proc", NULL, &v2) < 0)
+		return false;
+	while ((entry = fts_read(walk)))
+		if (entry->fts_info == FTS_D && add_procs(entry->fts_path, &in) < 0)
+			return false;
+	for (size_t i = 0; i < in.pids_n; i++)
+		if (!within(in.pids[i], &v2, cgroup))
+			return false;
+	return true;
+}
+
+/* The v1 memory cgroup of one who is in the target, where it is the target's own. */
+static bool memory_of(uint32_t pid, const char *cgroup, char *ret, size_t size)
+{
+	struct cgroup_mount mount;
+
+	return pid && cgroup_find_mount("/proc", "memory", &mount) == 0 &&
+	       cgroup_directory_of("/proc", pid, "memory", &mount, ret, size) == 0 && strcmp(ret, mount.at) != 0 &&
+	       all_within(ret, cgroup);
+}
+
+void target_places(const struct target *t, struct workload_places *ret)
+{
+	struct stat st;
+	char path[PATH_MAX + 32];
+
+	*ret = (struct workload_places){ 0 };
+	if (!*t->cgroup || snprintf(ret->cgroup, sizeof(ret->cgroup), "%s", t->cgroup) >= (int)sizeof(ret->cgroup)) {
+		*ret->cgroup = '\0';
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s/memory.current", t->cgroup);
+	if (stat(path, &st) == 0) {
+		memcpy(ret->memory, ret->cgroup, sizeof(ret->memory));
+		return;
+	}
+	uint32_t first = t->pids_n ? t->pids[0] : sensor_process_in(t->cgroup);
+
+	ret->memory_v1 = memory_of(first, t->cgroup, ret->memory, sizeof(ret->memory));
+	if (!ret->memory_v1)
+		*ret->memory = '\0';
 }

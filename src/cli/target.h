@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "workload/workload.h"
 
 struct target {
 	char cgroup[PATH_MAX];  /* absolute directory of the v2 hierarchy; "": none */
@@ -23,6 +24,9 @@ int target_pid(const char *text, struct target *ret, struct err *err);
 int target_cgroup(const char *text, struct target *ret, struct err *err);
 /* At least 12 hex digits of a container's id. */
 int target_container(const char *text, struct target *ret, struct err *err);
+
+/* Its cgroups: those of its first process, where it is a process alone. */
+void target_places(const struct target *t, struct workload_places *ret);
 
 /*
  * Whether a cgroup's name is that of the container: its id in whole, alone or between a runtime's prefix and suffix
