@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/describe-vitals.h"
 
 #define SET_SHOWN 3 /* capabilities told by name */
 
@@ -457,6 +458,12 @@ static const struct kind {
 	{ "gap", "GAP", TERM_ALARM, gap },
 	{ "clock", "CLOCK", TERM_YELLOW, clock_set },
 	{ "ledger", "ledger", TERM_DIM, ledger },
+	{ "vitals", "vitals", TERM_DIM, describe_vitals },
+	{ "forecast", "forecast", TERM_YELLOW, describe_forecast },
+	{ "guard", "GUARD", TERM_ALARM, describe_guard },
+	{ "oom_kill", "OOM", TERM_ALARM, describe_oom },
+	{ "phase", "phase", TERM_DIM, describe_phase },
+	{ "score", "score", TERM_DIM, describe_score },
 };
 
 static const struct kind *kind_of(const char *type)

@@ -333,6 +333,45 @@ static void put_gaps(struct json *j, const struct report *r)
 	json_array_end(j);
 }
 
+static void put_vitals(struct json *j, const struct report *r)
+{
+	const struct report_vitals *v = &r->vitals;
+
+	if (v->samples == 0)
+		return;
+	json_key(j, "memory");
+	json_object(j);
+	put_uint(j, "limit", v->limit);
+	put_uint(j, "peak_bytes", v->highest.current);
+	put_time(j, "peak", v->highest.time_ns);
+	put_uint(j, "available_least", v->least.available);
+	put_text(j, "agent", v->agent);
+	put_uint(j, "agent_peak_bytes", v->agent_peak);
+	json_key(j, "phases");
+	json_array(j);
+	for (size_t i = 0; i < v->phases.n; i++) {
+		const struct report_phase *p = v->phases.list[i];
+
+		json_object(j);
+		put_text(j, "command", p->key);
+		put_uint(j, "times", p->times);
+		put_uint(j, "peak_bytes", p->peak_bytes);
+		put_uint(j, "read_bytes", p->read_bytes);
+		put_uint(j, "write_bytes", p->write_bytes);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_key(j, "guard");
+	json_array(j);
+	for (size_t i = 0; i < v->acts.n; i++)
+		json_raw(j, ((const struct report_act *)v->acts.list[i])->key,
+			 strlen(((const struct report_act *)v->acts.list[i])->key));
+	json_array_end(j);
+	put_raw(j, "score", v->score);
+	put_raw(j, "last", v->last);
+	json_object_end(j);
+}
+
 /* What did not fit a cap, so that nobody takes a list for whole. */
 static void put_refused(struct json *j, const struct report *r)
 {
@@ -351,6 +390,8 @@ static void put_refused(struct json *j, const struct report *r)
 		{ "failed_opens", r->failed_opens.refused },
 		{ "local_sockets", r->local_sockets.refused },
 		{ "gaps", r->gaps.refused },
+		{ "phases", r->vitals.phases.refused },
+		{ "guard", r->vitals.acts.refused },
 	};
 
 	json_key(j, "left_out");
@@ -379,6 +420,7 @@ int report_json(const struct report *r, struct buf *out)
 	put_counts(&j, "listening", &r->listening, "address", false);
 	put_counts(&j, "local_sockets", &r->local_sockets, "path", false);
 	put_peak(&j, r);
+	put_vitals(&j, r);
 	put_gaps(&j, r);
 	put_events(&j, r);
 	put_raw(&j, "ledger", r->session.ledger_line);

@@ -14,6 +14,7 @@
 #define ESCAPES_MAX 4000 /* over what the caps of the categories allow */
 #define COUNTS_MAX 20000
 #define GAPS_MAX 1000
+#define ACTS_MAX 2000
 
 static void count_done(void *thing)
 {
@@ -43,6 +44,8 @@ struct report *report_new(const struct store_session *session)
 	r->failed_execs = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
 	r->started = KEYED_INIT(struct report_count, COUNTS_MAX, count_done);
 	r->gaps = KEYED_INIT(struct report_gap, GAPS_MAX, NULL);
+	r->vitals.phases = KEYED_INIT(struct report_phase, COUNTS_MAX, NULL);
+	r->vitals.acts = KEYED_INIT(struct report_act, ACTS_MAX, NULL);
 	r->by_pid = MAP_INIT(PROCESSES_MAX);
 	r->origin_ns = session->started_ns;
 	if (session->start_line)
@@ -61,6 +64,7 @@ void report_free(struct report *r)
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		keyed_done(all[i]);
+	report_vitals_done(&r->vitals);
 	map_done(&r->by_pid);
 	free(r);
 }
@@ -215,7 +219,7 @@ static void take_open(struct report *r, const struct line *l)
 }
 
 /* The session's own lines are in its row; gaps and settings of the clock are only here. */
-static void take_other(struct report *r, const struct line *l, struct bytes raw)
+static void take_other(struct report *r, const struct line *l, struct bytes raw, int64_t time_ns)
 {
 	struct bytes type = line_text(l, "type");
 
@@ -225,6 +229,8 @@ static void take_other(struct report *r, const struct line *l, struct bytes raw)
 		(void)keyed_get(&r->gaps, raw.data, raw.length);
 	else if (strcmp(type.data, "clock") == 0)
 		r->clock_sets++;
+	else
+		report_take_vitals(r, l, raw, time_ns);
 }
 
 static void take_event(struct report *r, unsigned type, const struct line *l, struct bytes raw, int64_t time_ns)
@@ -296,7 +302,7 @@ void report_add(struct report *r, int64_t time_ns, const char *line, size_t leng
 	if (type > 0 && type <= HD_TYPE_EVENT_MAX)
 		take_event(r, (unsigned)type, l, raw, time_ns);
 	else
-		take_other(r, l, raw);
+		take_other(r, l, raw, time_ns);
 }
 
 static int by_written(const void *a, const void *b)
@@ -322,6 +328,7 @@ void report_finish(struct report *r)
 	report_finish_processes(r);
 	report_finish_escapes(r);
 	report_finish_network(r);
+	report_finish_vitals(r);
 	keyed_sort(&r->files, by_written);
 	keyed_sort(&r->failed_opens, by_count);
 	keyed_sort(&r->open_errors, by_count);

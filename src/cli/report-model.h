@@ -33,5 +33,10 @@ void report_name_done(void *thing);
 void report_take_connect(struct report *r, const struct line *l, int64_t time_ns);
 void report_take_listen(struct report *r, const struct line *l);
 void report_take_dns(struct report *r, const struct line *l, bool response);
+/* Lines of type vitals, phase, guard, oom_kill, score; others are left. */
+void report_take_vitals(struct report *r, const struct line *l, struct bytes raw, int64_t time_ns);
+void report_finish_vitals(struct report *r);
+void report_vitals_done(struct report_vitals *v);
+
 /* The end line's traffic. */
 void report_finish_network(struct report *r);

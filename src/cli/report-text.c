@@ -412,6 +412,7 @@ int report_text(const struct report *r, unsigned width, bool color, struct buf *
 	put_findings(&p);
 	put_executable_memory(&p);
 	put_gaps(&p);
+	page_memory(&p);
 	page_processes(&p);
 	page_hosts(&p);
 	page_names(&p);

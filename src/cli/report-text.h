@@ -27,6 +27,7 @@ void page_count(struct buf *out, uint64_t n, const char *one, const char *many);
 /* Appends the first few of a list, and how many more there are. */
 void page_strings(struct buf *out, const struct strings *s, size_t most, const char *between);
 
+void page_memory(struct page *p);
 void page_processes(struct page *p);
 void page_hosts(struct page *p);
 void page_names(struct page *p);

@@ -93,6 +93,35 @@ struct report_gap {
 	char *key; /* its line */
 };
 
+/* A moment of the workload's memory. */
+struct report_point {
+	int64_t time_ns; /* UTC */
+	uint64_t current, anon, available;
+};
+
+/* A program that the agent started, by its command; all its runs. */
+struct report_phase {
+	char *key;
+	uint64_t times, peak_bytes, read_bytes, write_bytes;
+	int64_t slope; /* bytes a second, the steepest */
+};
+
+struct report_act {
+	char *key; /* its line: the guard's, or an OOM kill */
+	int64_t time_ns;
+};
+
+struct report_vitals {
+	struct report_point *points; /* owned */
+	size_t points_n;
+	uint64_t samples, limit;
+	struct report_point highest, least; /* the most in use, the least available */
+	char *agent; /* its command */
+	uint64_t agent_peak;
+	struct keyed phases, acts;
+	char *score, *last; /* lines */
+};
+
 struct report {
 	struct store_session session; /* strings borrowed from the caller */
 	uint64_t lines, damaged;
@@ -109,6 +138,7 @@ struct report {
 	bool finished;
 	int64_t origin_ns; /* what offsets count from: the command's own exec, else the session's start */
 	int64_t now_ns;	   /* for a session that runs; 0: its last line counts */
+	struct report_vitals vitals;
 	struct map by_pid; /* pid -> its latest process */
 	struct report_process *first_root, *last_root;
 	struct report_process *peak; /* with the largest max_rss_bytes, or NULL */
