@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "cli/doctor-vitals.h"
 #include "cli/self-test.h"
 #include "cli/table.h"
 #include "sensor/sensor.h"
@@ -45,6 +46,7 @@ struct diagnosis {
 	struct sensor_hook hooks[HOOKS_MAX];
 	size_t hooks_n;
 	uint64_t capabilities; /* effective */
+	struct doctor_vitals vitals;
 };
 
 /* What the sensor's programs need of a caller who is not root. */
@@ -79,6 +81,7 @@ static void examine(struct diagnosis *d, enum sensor_tier tier)
 
 	sensor_probe(&d->probe);
 	d->capabilities = effective_capabilities();
+	doctor_vitals_examine(&d->vitals);
 	d->hooks_n = sensor_hooks_probed(&d->probe, d->hooks, ARRAY_SIZE(d->hooks));
 	if (sensor_open(&sensor_options, &d->sensor, &d->err) < 0 || sensor_canaries(d->sensor, &d->err) < 0) {
 		sensor_free(TAKE_PTR(d->sensor));
@@ -246,6 +249,7 @@ static void write_json(const struct diagnosis *d, const char *verdict_text, stru
 	json_key(&j, "tier");
 	json_string(&j, sensor_tier_name(tier_in_force(d)));
 	put_hooks(&j, d);
+	doctor_vitals_json(&d->vitals, &j);
 	json_key(&j, "blind");
 	json_array(&j);
 	each_blind(d, put_blind, &j);
@@ -300,6 +304,7 @@ static int facts(const struct diagnosis *d, bool color, struct buf *out)
 	able(t, "LSM programs", p->lsm, p->lsm_why);
 	able(t, "fentry programs", p->fentry, p->fentry_why);
 	fact(t, tier != SENSOR_TIER_NONE, "tier", sensor_tier_name(tier));
+	doctor_vitals_facts(&d->vitals, t);
 	return table_print(t, out, 0, 0, color);
 }
 
