@@ -14,6 +14,8 @@ static const struct cli_command commands[] = {
 	{ "replay", "print what a recording of a session makes, without the kernel", cmd_replay },
 	{ "report", "sum a session up: escapes, processes, hosts, files", cmd_report },
 	{ "sessions", "list the sessions that are stored", cmd_sessions },
+	{ "top", "watch the memory and the health of all workloads", cmd_top },
+	{ "metrics", "serve the same to Prometheus", cmd_metrics },
 	{ "verify", "prove that a session is whole, or name what was altered", cmd_verify },
 	{ "doctor", "tell what this machine allows to be seen", cmd_doctor },
 	{ "version", "print the version", cmd_version },
