@@ -31,6 +31,18 @@ def wait_for(what, condition):
         time.sleep(0.01)
 
 
+def wait_value(what, find):
+    """Waits until find() gives something, and returns it."""
+    found = []
+
+    def look():
+        found[:] = [find()]
+        return found[0] is not None
+
+    wait_for(what, look)
+    return found[0]
+
+
 def read_until(fd, wanted, seen=b""):
     """Reads from a descriptor until wanted bytes were seen; returns all that was read."""
     until = time.monotonic() + PATIENCE
@@ -97,7 +109,8 @@ class Case(unittest.TestCase):
         more.setdefault("stdin", subprocess.DEVNULL if "input" not in more else None)
         if more["stdin"] is None:
             del more["stdin"]
-        return subprocess.run([HEDDLE, *args], capture_output=True, env=self.env, timeout=PATIENCE, check=False, **more)
+        more.setdefault("timeout", PATIENCE)
+        return subprocess.run([HEDDLE, *args], capture_output=True, env=self.env, check=False, **more)
 
     def start_heddle(self, *args, **more):
         """Starts it; it is ended with the test."""
