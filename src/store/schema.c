@@ -4,6 +4,7 @@
 #include "store/internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -107,9 +108,16 @@ int store_sql_error(sqlite3 *db, const char *what, const char *path, struct err 
 {
 	int code = db ? errno_of(db) : ENOMEM;
 
-	if (code == EUCLEAN)
-		return err_set(err, code, "%s is damaged (%s); 'heddle sessions --delete' removes it", path,
-			       sqlite3_errmsg(db));
+	if (code == EUCLEAN) {
+		char why[256];
+
+		/* It quotes the file, which may be anybody's: a message is one line. */
+		(void)snprintf(why, sizeof(why), "%s", sqlite3_errmsg(db));
+		for (char *p = why; *p; p++)
+			if ((unsigned char)*p < ' ')
+				*p = ' ';
+		return err_set(err, code, "%s is damaged (%s); 'heddle sessions --delete' removes it", path, why);
+	}
 	return err_errno(err, code, "can't %s %s", what, path);
 }
 
