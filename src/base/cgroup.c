@@ -8,12 +8,6 @@
 
 #include "base/macro.h"
 
-static void close_stream(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 /* Undoes mountinfo's octal escapes in place. */
 static void unescape(char *text)
 {
@@ -66,7 +60,7 @@ static int copy(char *to, size_t size, char *field)
 
 int cgroup_find_mount(const char *proc, const char *controller, struct cgroup_mount *ret)
 {
-	_cleanup_(close_stream) FILE *f = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	char path[CGROUP_PATH_MAX];
 	size_t room = 0;
@@ -110,7 +104,7 @@ static char *path_in(char *line, const char *controller)
 int cgroup_directory_of(const char *proc, uint32_t pid, const char *controller, const struct cgroup_mount *mount,
 			char *ret, size_t size)
 {
-	_cleanup_(close_stream) FILE *f = NULL;
+	_cleanup_fclose_ FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	char file[CGROUP_PATH_MAX];
 	size_t room = 0, root = strcmp(mount->root, "/") ? strlen(mount->root) : 0;

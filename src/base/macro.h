@@ -2,7 +2,9 @@
 /* Small helpers that every module uses; depends on nothing. */
 #pragma once
 
+#include <dirent.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -40,8 +42,22 @@ static inline void close_fd(int *fd)
 		(void)close(*fd);
 }
 
+static inline void close_stream(FILE **f)
+{
+	if (*f)
+		(void)fclose(*f);
+}
+
+static inline void close_directory(DIR **d)
+{
+	if (*d)
+		(void)closedir(*d);
+}
+
 #define _cleanup_free_ _cleanup_(free_ptr)
 #define _cleanup_close_ _cleanup_(close_fd)
+#define _cleanup_fclose_ _cleanup_(close_stream)
+#define _cleanup_closedir_ _cleanup_(close_directory)
 
 /* Defines NAME_p(T **), for _cleanup_(NAME_p). */
 #define DEFINE_CLEANUP(type, free_func)                    \

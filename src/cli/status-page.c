@@ -150,12 +150,6 @@ static void sweep_page(int directory, const char *name, int fd)
 		(void)unlinkat(directory, name, 0);
 }
 
-static void close_directory(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 int status_each(void (*fn)(void *context, const struct status_page *page), void *context)
 {
 	int directory = open_run(false);
@@ -164,7 +158,7 @@ int status_each(void (*fn)(void *context, const struct status_page *page), void 
 		return 0;
 	if (directory < 0)
 		return directory;
-	_cleanup_(close_directory) DIR *d = fdopendir(directory);
+	_cleanup_closedir_ DIR *d = fdopendir(directory);
 	if (!d) {
 		(void)close(directory);
 		return -ENOMEM;

@@ -19,12 +19,6 @@
 #define ID_MAX 64
 #define PIDS_MAX 65536
 
-static void close_stream(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 static void close_walk(FTS **walk)
 {
 	if (*walk)
@@ -61,7 +55,7 @@ int target_pid(const char *text, struct target *ret, struct err *err)
 	if (cli_parse_uint(text, INT32_MAX, &pid) < 0 || pid == 0)
 		return err_set(err, EINVAL, "--pid takes the number of a process, not '%s'", text);
 	(void)snprintf(path, sizeof(path), "/proc/%llu/status", (unsigned long long)pid);
-	_cleanup_(close_stream) FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
 		(void)sscanf(line, "Name: %63[^\n]", name);
 		(void)sscanf(line, "State: %c", &state);
@@ -137,7 +131,7 @@ static int add_procs(const char *directory, struct target *t)
 	unsigned pid;
 
 	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
-	_cleanup_(close_stream) FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	while (f && fscanf(f, "%u", &pid) == 1) {
 		int r = pid ? add_pid(t, pid) : 0;
 		if (r < 0)
@@ -178,7 +172,7 @@ static int look_in(const char *mount, bool v2, const char *id, struct target *t,
 
 static int look_in_v1(const char *id, struct target *t, char found[PATH_MAX])
 {
-	_cleanup_(close_stream) FILE *f = fopen("/proc/self/mounts", "re");
+	_cleanup_fclose_ FILE *f = fopen("/proc/self/mounts", "re");
 	_cleanup_free_ char *line = NULL;
 	size_t room = 0;
 	int r = 0;

@@ -76,16 +76,10 @@ static uint64_t read_number(int fd, bool *ret_read)
 	return n > 0 ? cgroup_files_number(text, (size_t)n) : VITALS_UNKNOWN;
 }
 
-static void close_directory(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 static void look(struct siblings *s)
 {
 	int copy = openat(s->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(close_directory) DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_closedir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	unsigned seen = 0;
 
 	forget(s);

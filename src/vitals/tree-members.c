@@ -181,15 +181,9 @@ static void scan_done(struct scan *s)
 	free(s->found);
 }
 
-static void close_directory(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 static int scan_all(struct vitals_tree *t, struct scan *s)
 {
-	_cleanup_(close_directory) DIR *d = opendir(t->proc);
+	_cleanup_closedir_ DIR *d = opendir(t->proc);
 
 	if (!d)
 		return -errno;

@@ -24,12 +24,6 @@ struct walk {
 	char name[NAME_MAX_];
 };
 
-static void close_directory(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 /* Feeds whole numbers to fn; what is left of one at the end of a chunk is kept for the next. */
 static int numbers(struct walk *w, int fd)
 {
@@ -75,7 +69,7 @@ static int children(struct walk *w, int directory, unsigned depth)
 
 	if (copy < 0)
 		return 0;
-	_cleanup_(close_directory) DIR *d = fdopendir(copy);
+	_cleanup_closedir_ DIR *d = fdopendir(copy);
 	if (!d) {
 		(void)close(copy);
 		return -ENOMEM;

@@ -18,18 +18,6 @@
 #define DEPTH_MAX 64
 #define CREATE_TRIES 8
 
-static void close_stream(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
-static void close_directory(DIR **d)
-{
-	if (*d)
-		(void)closedir(*d);
-}
-
 int workload_cgroup2_mount(char *ret, size_t size)
 {
 	struct cgroup_mount mount;
@@ -133,7 +121,7 @@ static int each_child(int directory, int (*fn)(int parent, const char *name, uns
 
 	if (copy < 0)
 		return copy;
-	_cleanup_(close_directory) DIR *d = fdopendir(copy);
+	_cleanup_closedir_ DIR *d = fdopendir(copy);
 	if (!d) {
 		(void)close(copy);
 		return -ENOMEM;
@@ -167,7 +155,7 @@ static int processes(int directory, int signal)
 
 	if (fd < 0)
 		return -errno;
-	_cleanup_(close_stream) FILE *f = fdopen(fd, "r");
+	_cleanup_fclose_ FILE *f = fdopen(fd, "r");
 	if (!f) {
 		(void)close(fd);
 		return -ENOMEM;

@@ -40,12 +40,6 @@ struct shared {
 };
 static struct shared *shared;
 
-static void close_stream(FILE **f)
-{
-	if (*f)
-		(void)fclose(*f);
-}
-
 static _Noreturn void die(const char *what)
 {
 	(void)printf("Bail out! %s: %s\n", what, strerror(errno));
@@ -314,7 +308,7 @@ static void set_limit(const char *path, uint64_t bytes, uint64_t swap)
 static bool has_swap(void)
 {
 	unsigned long size, used;
-	_cleanup_(close_stream) FILE *f = fopen("/proc/swaps", "re");
+	_cleanup_fclose_ FILE *f = fopen("/proc/swaps", "re");
 	bool enough = false;
 
 	/* A line of headings, then a line each. */
@@ -430,7 +424,7 @@ static unsigned read_ahead(void)
 	if (stat(scratch, &st) < 0)
 		die(scratch);
 	(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major(st.st_dev), minor(st.st_dev));
-	_cleanup_(close_stream) FILE *f = fopen(path, "re");
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	if (f && fscanf(f, "%lu", &kib) != 1)
 		kib = 128;
 	return (unsigned)(2 * kib * 1024 * 1000 / limit);
