@@ -24,7 +24,7 @@ struct status_writer {
 	char name[37];
 };
 
-static int run_directory(char *ret, size_t size)
+int status_directory(char *ret, size_t size)
 {
 	const char *set = getenv("HEDDLE_RUN"), *user = getenv("XDG_RUNTIME_DIR");
 	int n;
@@ -45,7 +45,7 @@ static int open_run(bool make)
 {
 	char path[PATH_MAX];
 	struct stat st;
-	int r = run_directory(path, sizeof(path));
+	int r = status_directory(path, sizeof(path));
 
 	if (r < 0)
 		return r;

@@ -35,6 +35,8 @@ struct status_page {
 
 struct status_writer;
 
+/* Where the pages are. 0; -ENOENT: nowhere, this user has no directory for what runs; -ENAMETOOLONG. */
+int status_directory(char *ret, size_t size);
 /* Errors leave a session without a page: nothing else depends on it. */
 int status_open(const char *session, struct status_writer **ret);
 /* Writes; mark and written are filled in. 0 or negative errno. */

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -278,17 +279,15 @@ static int sample(struct workloads *w, struct watched *one)
 	return 0;
 }
 
-/* The directory by the name that the user knows: it is chosen as status-page.c does. */
 static int cant_see(int r, struct err *err)
 {
-	const char *set = getenv("HEDDLE_RUN"), *user = getenv("XDG_RUNTIME_DIR");
-	bool named = set && *set, root = geteuid() == 0;
-	const char *base = named ? set : root || !user ? "/run" : user, *below = named ? "" : "/heddle";
+	char path[PATH_MAX];
 
+	if (status_directory(path, sizeof(path)) < 0)
+		return err_errno(err, -r, "can't use $HEDDLE_RUN");
 	if (r == -EPERM)
-		return err_set(err, EPERM, "can't use %s%s: it must belong to you and be writable by nobody else", base,
-			       below);
-	return err_errno(err, -r, "can't use %s%s", base, below);
+		return err_set(err, EPERM, "can't use %s: it must belong to you and be writable by nobody else", path);
+	return err_errno(err, -r, "can't use %s", path);
 }
 
 int workloads_look(struct workloads *w, struct err *err)
