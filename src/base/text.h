@@ -47,6 +47,12 @@ static inline size_t text_plain_run(const uint8_t *p, size_t length)
 #define TEXT_U64_MAX 20
 size_t text_u64(char *ret, uint64_t value);
 
+/* An option that is absent when it is empty. */
+static inline const char *text_or_null(const char *text)
+{
+	return *text ? text : NULL;
+}
+
 /* True when all of it is valid UTF-8 (harmless or not). */
 bool text_is_utf8(const void *data, size_t length);
 

@@ -475,11 +475,6 @@ static void run(struct process *p)
 
 /* ---- the beginning ---- */
 
-static const char *text_or_null(const char *text)
-{
-	return *text ? text : NULL;
-}
-
 static int open_source(struct process *p, const struct workload_places *places, struct err *err)
 {
 	struct cgroup_mount v2 = { 0 }, v1 = { 0 };

@@ -14,6 +14,7 @@
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/text.h"
 #include "sensor/vitals-probes.h"
 #include "vitals/lines.h"
 #include "vitals/source.h"
@@ -91,11 +92,6 @@ void workloads_close(struct workloads *w)
 	if (w->probes)
 		vitals_probes_ops.free(w->probes);
 	free(w);
-}
-
-static const char *text_or_null(const char *text)
-{
-	return *text ? text : NULL;
 }
 
 static int open_parts(struct workloads *w, struct watched *one, uint32_t root)
