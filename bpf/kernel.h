@@ -447,6 +447,7 @@ struct iattr {
 #define TCP_SYN_SENT 2
 #define TCP_CLOSE 7
 #define EINPROGRESS 115
+#define ECONNABORTED 103
 #define EAGAIN 11
 
 #define S_IFMT 00170000

@@ -16,6 +16,7 @@
 /* A connect under way: who called, where to. */
 struct pending {
 	struct hd_net net;
+	__u64 socket; /* its cookie: another socket may get this one's memory */
 	struct sockaddr_any remote, local;
 	__u32 remote_bytes, local_bytes;
 	__u32 waiting;  /* the call returned, the outcome is open */
@@ -34,6 +35,14 @@ struct {
 } pendings SEC(".maps");
 
 static const volatile struct pending pending_fresh = {};
+
+/* The connect under way on this very socket, not on one that had its memory before. */
+INLINE struct pending *pending_of(__u64 key)
+{
+	struct pending *p = bpf_map_lookup_elem(&pendings, &key);
+
+	return p && p->socket == KREAD((struct sock *)key, __sk_common.skc_cookie.counter) ? p : NULL;
+}
 
 INLINE struct socket *fd_socket(unsigned int fd)
 {
@@ -173,7 +182,7 @@ INLINE void pending_emit(struct slot *s, struct pending *p, long result)
 /* The caller returned with the outcome open: keep who it was, or tell at once if softirq was quicker. */
 INLINE void connect_wait(struct slot *s, struct hd_net *n, __u64 key, long result)
 {
-	struct pending *p = bpf_map_lookup_elem(&pendings, &key);
+	struct pending *p = pending_of(key);
 
 	if (!p) {
 		/* No state change seen: not TCP; the caller's result is all there will be. */
@@ -214,7 +223,7 @@ INLINE struct sock *connect_socket(const struct call *c, bool *sure)
 	*sure = true;
 	if (key && c->number == NR_connect) {
 		st->connecting = 0;
-		p = bpf_map_lookup_elem(&pendings, &key);
+		p = pending_of(key);
 		if (p && !p->waiting)
 			return (struct sock *)key;
 	}
@@ -231,6 +240,15 @@ INLINE void connect_interrupted(struct hd_net *n, struct pending *p)
 	__builtin_memcpy(&p->net, n, sizeof(*n));
 	p->restarts = 1;
 	p->waiting = 1;
+}
+
+/*
+ * Made again after a signal, and how it ended has been told. Another outcome is another call's. The kernel gives the
+ * socket's error once: who comes later is told that the connection was aborted.
+ */
+INLINE bool connect_told(const struct pending *p, long result)
+{
+	return result == p->result || (p->result < 0 && result == -ECONNABORTED);
 }
 
 INLINE void connect_exit(struct slot *s, const struct call *c, const void *address, __u32 bytes, __u32 flags)
@@ -260,11 +278,14 @@ INLINE void connect_exit(struct slot *s, const struct call *c, const void *addre
 	n = net_begin(s, HD_NETWORK_CONNECT, c, sk);
 	n->flags = flags;
 	protocol = n->protocol;
-	p = sure ? bpf_map_lookup_elem(&pendings, &key) : NULL;
+	p = sure ? pending_of(key) : NULL;
 	if (p && p->told) {
-		/* Made again after a signal; how it ended has been told. */
+		bool same = connect_told(p, c->result);
+
 		bpf_map_delete_elem(&pendings, &key);
-		return;
+		if (same)
+			return;
+		p = NULL;
 	}
 	if (call_restarts(c->result)) {
 		connect_interrupted(n, p);
@@ -331,6 +352,7 @@ int BPF_PROG(on_state, const struct sock *csk, const int old_state, const int ne
 		p = bpf_map_lookup_elem(&pendings, &key);
 		if (!p)
 			return 0;
+		p->socket = bpf_get_socket_cookie((void *)csk);
 		call_current(&number, &via);
 		st = number == NR_connect ? state_current() : NULL;
 		if (st)

@@ -299,7 +299,7 @@ __noinline int uring_tell_refused(__u64 request, __s64 result)
 		connect_wait(s, n, key, result);
 		return 0;
 	}
-	p = bpf_map_lookup_elem(&pendings, &key);
+	p = pending_of(key);
 	if (p && !p->waiting) {
 		frame_cut(s);
 		n->h.flags |= HD_F_VERIFIED;

@@ -214,6 +214,37 @@ static void case_pending(void)
 	expect_none("network_connect", "no event before the decision", "result=-115");
 }
 
+/*
+ * A closed socket's memory goes to the next one. Here the first socket's call was interrupted, how the connection ended
+ * was told, and the call was never made again: that must not be taken for the next one's.
+ */
+static void case_reused(void)
+{
+	enum { ROUNDS = 16 };
+	struct sigaction act = { .sa_handler = on_alarm };
+	struct itimerval soon = { .it_value.tv_usec = 10000, .it_interval.tv_usec = 10000 }, never = { 0 };
+	struct sockaddr_in a;
+	unsigned port;
+
+	(void)must(full_listener(&port) >= 0, "listen");
+	a = v4_port(port);
+	(void)sigaction(SIGALRM, &act, NULL);
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		(void)setitimer(ITIMER_REAL, &soon, NULL);
+		(void)must(connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0 && errno == EINTR,
+			   "the signal comes first");
+		(void)setitimer(ITIMER_REAL, &never, NULL);
+		(void)close(fd);
+		fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		(void)must(connect(fd, (struct sockaddr *)&a, 4) < 0 && errno == EINVAL, "an address cut short");
+		(void)close(fd);
+	}
+	expect_n(ROUNDS, "network_connect", "in the memory of a socket whose call was interrupted",
+		 "@result=-22|error=EINVAL|-destination|" TCP4);
+}
+
 static void case_undecided(void)
 {
 	unsigned port, other;
@@ -420,6 +451,7 @@ static const struct act_case cases[] = {
 	{ "nonblocking", case_nonblocking },
 	{ "pending", case_pending },
 	{ "undecided", case_undecided },
+	{ "reused", case_reused },
 	{ "udp", case_udp },
 	{ "udp6", case_udp6 },
 	{ "unix", case_unix },
