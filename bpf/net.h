@@ -533,8 +533,8 @@ int BPF_PROG(on_accept, struct pt_regs *regs, long ret)
 struct destination {
 	__u64 socket;
 	__u8 address[16];
-	__u32 port;
-	__u32 pad;
+	__u32 port;  /* 0: unix */
+	__u32 inode; /* of a unix socket, whose memory may become another's */
 };
 
 struct {
@@ -543,6 +543,12 @@ struct {
 	__type(key, struct destination);
 	__type(value, __u64);
 } destinations SEC(".maps");
+
+INLINE void destination_from(struct destination *k, struct socket *sock)
+{
+	k->socket = (__u64)KREAD(sock, sk);
+	k->inode = KREAD(sock, file, f_inode, i_ino);
+}
 
 /* True the first time. A datagram socket and a destination give one event, as a connect would. */
 INLINE bool destination_new(const struct destination *k)
@@ -612,8 +618,9 @@ INLINE void send_to(struct slot *s, struct call *c, const void *address, __u32 b
 	if (c->result >= 0 && (n->family == AF_INET || n->family == AF_INET6))
 		return;
 	if (c->result >= 0) {
-		struct destination k = { .socket = (__u64)sk };
+		struct destination k = {};
 
+		destination_from(&k, sock);
 		destination_of_user(s, &k, address, bytes);
 		if (!destination_new(&k))
 			return;

@@ -345,7 +345,7 @@ INLINE void tell_send(struct slot *s, struct socket *sock, __s64 result)
 		return;
 	if (result >= 0) {
 		__builtin_memset(k, 0, sizeof(*k));
-		k->socket = (__u64)sk;
+		destination_from(k, sock);
 		__builtin_memcpy(k->address, &s->request.address, 8);
 		if (!destination_new(k))
 			return;

@@ -376,6 +376,25 @@ static void case_unix_datagram(void)
 	       "@family=AF_UNIX|%%path|path=%s|socket_type=SOCK_DGRAM|%s", at("box"), ok(0));
 }
 
+/* Each is gone before the next, which gets its memory: that one is another socket all the same. */
+static void case_unix_reused(void)
+{
+	enum { ROUNDS = 16 };
+	struct sockaddr_un a = un_path("box");
+	int server = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)must(bind(server, (struct sockaddr *)&a, sizeof(a)) == 0, "bind");
+	for (int i = 0; i < ROUNDS; i++) {
+		int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+		(void)must(sendto(fd, "x", 1, MSG_DONTWAIT, (struct sockaddr *)&a, sizeof(a)) == 1, "sendto");
+		(void)recv(server, (char[1]){ 0 }, 1, 0);
+		(void)close(fd);
+	}
+	expect_n(ROUNDS, "network_connect", "a datagram each from sockets in one memory",
+		 "@family=AF_UNIX|@socket_type=SOCK_DGRAM|%%path|path=%s|result=0", at("box"));
+}
+
 static void case_others(void)
 {
 	struct sockaddr_nl nl = { .nl_family = AF_NETLINK };
@@ -457,6 +476,7 @@ static const struct act_case cases[] = {
 	{ "unix", case_unix },
 	{ "abstract", case_abstract },
 	{ "unix-datagram", case_unix_datagram },
+	{ "unix-reused", case_unix_reused },
 	{ "others", case_others },
 	{ "failed", case_failed },
 	{ "fast-open", case_fast_open },
