@@ -224,6 +224,8 @@ static void look(struct loop *l, unsigned count)
 				.paused = act_paused(l->act) };
 	uint64_t in_force = l->place->v1 && !l->borrowed ? l->limit - l->reserve : l->limit, clean;
 	bool v1 = l->place->v1;
+	uint64_t start_ns;
+	uint32_t pid;
 	int result;
 
 	v.used = read_number(l->place->memory, v1 ? "memory.usage_in_bytes" : "memory.current", NULL);
@@ -243,6 +245,8 @@ static void look(struct loop *l, unsigned count)
 		if (r <= 0)
 			heard(l, &actions[i], r);
 	}
+	if (guard_ready(l->guard, &v, &pid, &start_ns))
+		(void)act_tool_cgroup(l->act, pid, start_ns);
 }
 
 /* As the sensor's throttle does: who has to be there within milliseconds can't wait for a turn. */

@@ -329,6 +329,8 @@ static void watch(struct process *p, int64_t now)
 		.paused = act_paused(p->act),
 	};
 	size_t n = guard_decide(p->guard, &view, actions, ARRAY_SIZE(actions));
+	uint64_t start_ns;
+	uint32_t pid;
 
 	for (size_t i = 0; i < n; i++) {
 		int64_t from = now_ns();
@@ -340,6 +342,9 @@ static void watch(struct process *p, int64_t now)
 			done(p, &actions[i], r, from);
 		p->moving = true;
 	}
+	/* It has one, it has ended, or there can be none: the brake will say so. */
+	if (guard_ready(p->guard, &view, &pid, &start_ns))
+		(void)act_tool_cgroup(p->act, pid, start_ns);
 }
 
 static void take_ends(struct process *p)

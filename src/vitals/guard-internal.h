@@ -65,6 +65,8 @@ struct guard {
 	struct seen seen[VITALS_PHASES_MAX];
 	size_t seen_n;
 	struct seen agent;
+	uint32_t ready_pid; /* whom guard_ready named last */
+	uint64_t ready_start_ns;
 	uint64_t learned; /* when */
 };
 

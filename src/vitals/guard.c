@@ -30,6 +30,7 @@
 #define BRAKE_DOUBLINGS 5
 #define CALM_NS (500 * MS) /* so long it must be well before anything is undone */
 #define UNDO_GAP_NS (200 * MS)
+#define READY_NS (2 * CLOCK_SECOND_NS) /* a limit so near, or twice the brake's level, is time to make ready */
 #define NEAR_NS (50 * MS) /* a limit so near leaves no time to wait for effects */
 #define LOST_NS                                                                                                        \
 	(5 * CLOCK_SECOND_NS) /* an action of which nothing is heard for so long, beyond its deadline, failed          \
@@ -700,6 +701,22 @@ size_t guard_decide(struct guard *g, const struct guard_view *view, struct guard
 	descend(&t);
 	holds_tidy(g);
 	return t.n;
+}
+
+bool guard_ready(struct guard *g, const struct guard_view *view, uint32_t *ret_pid, uint64_t *ret_start_ns)
+{
+	struct who who;
+
+	if (g->ended || view->paused || !usable(g, GUARD_BRAKE) ||
+	    (g->level >= g->policy.at[GUARD_BRAKE] * 2 && !foreseen_within(view, READY_NS)))
+		return false;
+	guard_blame(g, view, BLAME_UNBRAKED, &who);
+	if (!who.pid || who.agent || (who.pid == g->ready_pid && who.start_ns == g->ready_start_ns) ||
+	    hold_find(g, who.pid, who.start_ns))
+		return false;
+	g->ready_pid = *ret_pid = who.pid;
+	g->ready_start_ns = *ret_start_ns = who.start_ns;
+	return true;
 }
 
 void guard_yield(struct guard *g)

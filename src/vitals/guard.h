@@ -45,6 +45,11 @@ DEFINE_CLEANUP(struct guard *, guard_free);
 
 /* What to do now, in order; at most room. Returns how many. A view without a limit is of no use: nothing. */
 size_t guard_decide(struct guard *g, const struct guard_view *view, struct guard_action *ret, size_t room);
+/*
+ * After guard_decide: whom a brake would hold, when it is nearly due. To move a child into a cgroup of its own takes
+ * longer than to set a limit, and harms nobody, so it is done before. Each child once in a row; false: nobody.
+ */
+bool guard_ready(struct guard *g, const struct guard_view *view, uint32_t *ret_pid, uint64_t *ret_start_ns);
 /* How it went: 0 or negative errno. -EOPNOTSUPP: this machine can't, so the rung is passed over from now on. */
 void guard_done(struct guard *g, const struct guard_action *action, int result, uint64_t time_ns);
 /* Somebody wants the workload to end: if all stand still they go on, and nobody is stopped until it is well again. */

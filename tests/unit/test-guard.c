@@ -52,8 +52,8 @@ struct sim {
 	} queue[QUEUE];
 	size_t queue_n;
 	unsigned count[GUARD_RUNG_MAX], undone[GUARD_RUNG_MAX];
-	unsigned killed, oom, finished, yields;
-	uint32_t last_killed;
+	unsigned killed, oom, finished, yields, readied;
+	uint32_t last_killed, ready_pid;
 	enum guard_rung order[256];
 	size_t order_n;
 };
@@ -260,6 +260,8 @@ static void sim_look(struct sim *s)
 				.agent = &s->agent_phase,
 				.stall_us = VITALS_UNKNOWN,
 				.paused = s->paused };
+	uint64_t start_ns;
+	uint32_t pid;
 
 	v.available = in_force(s) > v.used ? in_force(s) - v.used : 0;
 	foresee(s, v.available, &v.forecast);
@@ -275,6 +277,11 @@ static void sim_look(struct sim *s)
 		s->queue[s->queue_n].action = actions[i];
 		s->queue[s->queue_n].result = do_apply(s, &actions[i]);
 		s->queue[s->queue_n++].in = s->latency;
+	}
+	if (guard_ready(s->g, &v, &pid, &start_ns)) {
+		assert_true(start_ns == 7 && pid != AGENT_PID && s->policy.on[GUARD_BRAKE]);
+		s->readied++;
+		s->ready_pid = pid;
 	}
 	s->paused = false;
 }
@@ -344,6 +351,38 @@ static void burst_beyond_the_limit(void **state)
 			must_be_calm(&s);
 			sim_done(&s);
 		}
+}
+
+/* One that is about to be braked is named once, before; not the agent, and nobody where there is no brake. */
+static void ready_before_the_brake(void **state)
+{
+	static const char *const policies[] = { "default", "default,no-brake" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
+		for (uint64_t rate = 30; rate <= 3000; rate *= 10) {
+			struct sim s;
+
+			sim_init(&s, i, policies[i]);
+			sim_run(&s, 2 * SECOND);
+			assert_int_equal(s.readied, 0);
+			(void)sim_child(&s, 200, 2000 * MIB, rate * MIB, SECOND);
+			for (int k = 0; k < 1000 && !s.count[GUARD_BRAKE] && !s.killed; k++) {
+				assert_true(s.readied <= 1);
+				sim_step(&s);
+			}
+			assert_int_equal(s.readied, i == 0);
+			assert_int_equal(s.ready_pid, i == 0 ? 200 : 0);
+			sim_done(&s);
+		}
+	for (int i = 0; i < 2; i++) {
+		struct sim s;
+
+		sim_init(&s, i, "default");
+		s.agent_rate = 100 * MIB;
+		sim_run(&s, 10 * SECOND);
+		assert_int_equal(s.readied, 0);
+		sim_done(&s);
+	}
 }
 
 /* What fits, if only with the reserve, comes through. */
@@ -639,13 +678,21 @@ static void any_sequence(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(quiet_is_left_alone),	cmocka_unit_test(burst_beyond_the_limit),
-		cmocka_unit_test(burst_that_fits),	cmocka_unit_test(leak_in_the_agent),
-		cmocka_unit_test(the_one_that_grows),	cmocka_unit_test(a_brake_is_no_trap),
-		cmocka_unit_test(two_that_grow),	cmocka_unit_test(everything_at_once),
-		cmocka_unit_test(what_can_not_be_done), cmocka_unit_test(what_fails_is_tried_again),
-		cmocka_unit_test(tells_only),		cmocka_unit_test(time_jumps),
-		cmocka_unit_test(a_limit_is_needed),	cmocka_unit_test(any_sequence),
+		cmocka_unit_test(quiet_is_left_alone),
+		cmocka_unit_test(burst_beyond_the_limit),
+		cmocka_unit_test(burst_that_fits),
+		cmocka_unit_test(leak_in_the_agent),
+		cmocka_unit_test(the_one_that_grows),
+		cmocka_unit_test(a_brake_is_no_trap),
+		cmocka_unit_test(two_that_grow),
+		cmocka_unit_test(everything_at_once),
+		cmocka_unit_test(what_can_not_be_done),
+		cmocka_unit_test(what_fails_is_tried_again),
+		cmocka_unit_test(tells_only),
+		cmocka_unit_test(time_jumps),
+		cmocka_unit_test(ready_before_the_brake),
+		cmocka_unit_test(a_limit_is_needed),
+		cmocka_unit_test(any_sequence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
