@@ -3,6 +3,7 @@
 #include "base/cgroup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -99,6 +100,36 @@ static char *path_in(char *line, const char *controller)
 	*path++ = '\0';
 	path[strcspn(path, "\n")] = '\0';
 	return (controller ? has_word(list + 1, controller) : !list[1]) ? path : NULL;
+}
+
+/* Feeds whole numbers to fn; what is left of one at the end of a chunk is kept for the next. */
+int cgroup_each_id(int directory, const char *file, int (*fn)(void *context, uint32_t id), void *context)
+{
+	_cleanup_close_ int fd = openat(directory, file, O_RDONLY | O_CLOEXEC);
+	char text[4096];
+	uint64_t value = 0;
+	bool digits = false;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	for (ssize_t n; r == 0 && (n = read(fd, text, sizeof(text))) != 0;) {
+		/* What was removed while open has no device any more. */
+		if (n < 0)
+			return errno == ENODEV ? -ENOENT : errno == EOPNOTSUPP ? 0 : -errno;
+		for (ssize_t i = 0; r == 0 && i < n; i++) {
+			bool digit = text[i] >= '0' && text[i] <= '9';
+
+			if (digit)
+				value = MIN(value * 10 + (uint64_t)(text[i] - '0'), (uint64_t)UINT32_MAX + 1);
+			else if (digits && value <= UINT32_MAX)
+				r = fn(context, (uint32_t)value);
+			if (!digit)
+				value = 0;
+			digits = digit;
+		}
+	}
+	return MIN(r, 0);
 }
 
 int cgroup_directory_of(const char *proc, uint32_t pid, const char *controller, const struct cgroup_mount *mount,

@@ -4,6 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Reads a file of a process ("stat", "task/7/children") into text, which ends in NUL; what is beyond size - 1 bytes is
+ * left out. proc: where procfs is mounted, NULL: /proc. Returns the length; 0 where there is nothing to be read.
+ */
+size_t proc_read(const char *proc, uint32_t pid, const char *name, char *text, size_t size);
+
 /* Enough for the whole of /proc/PID/stat. */
 #define PROC_STAT_MAX 1024
 

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fts.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,19 +126,18 @@ bool target_container_name(const char *name, const char *id)
 	return false;
 }
 
-static int add_procs(const char *directory, struct target *t)
+static int add_member(void *context, uint32_t pid)
 {
-	char path[PATH_MAX + 16];
-	unsigned pid;
+	return pid ? add_pid(context, pid) : 0;
+}
 
-	(void)snprintf(path, sizeof(path), "%s/cgroup.procs", directory);
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	while (f && fscanf(f, "%u", &pid) == 1) {
-		int r = pid ? add_pid(t, pid) : 0;
-		if (r < 0)
-			return r;
-	}
-	return 0;
+/* Those of a cgroup that is gone are none. */
+static int add_procs(const char *path, struct target *t)
+{
+	_cleanup_close_ int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = directory < 0 ? 0 : cgroup_each_id(directory, "cgroup.procs", add_member, t);
+
+	return r == -ENOENT ? 0 : r;
 }
 
 /*

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 
 /* A guard is ready in milliseconds; what takes longer hangs. */
 #define READY_MS 20000
@@ -32,6 +33,18 @@ static size_t size_of(const struct vitals_message *m)
 	if (m->kind == VITALS_BEGIN)
 		return sizeof(*m);
 	return offsetof(struct vitals_message, text) + strnlen(m->text, sizeof(m->text) - 1) + 1;
+}
+
+struct vitals_places vitals_link_places(const struct workload_places *places, const char *v2, const char *v1)
+{
+	return (struct vitals_places){
+		.cgroup = text_or_null(places->cgroup),
+		.memory = text_or_null(places->memory),
+		.memory_v1 = places->memory_v1,
+		.cgroup_root = v2,
+		.memory_root = places->memory_v1 ? v1 : v2,
+		.proc = "/proc",
+	};
 }
 
 int vitals_send(int fd, const struct vitals_message *message, int flags)

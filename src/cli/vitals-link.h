@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "vitals/guard-policy.h"
+#include "vitals/source.h"
 #include "workload/workload.h"
 
 struct vitals_options {
@@ -84,6 +85,12 @@ void vitals_link_end(struct vitals_link *l);
 /* Lets a command go on that the guard stopped: it has a signal to take. */
 void vitals_link_yield(struct vitals_link *l);
 void vitals_link_close(struct vitals_link *l);
+
+/*
+ * The places of a workload as its vitals are read. v2, v1: where the hierarchies are mounted, v1's that of the memory
+ * controller. What is returned points into all three.
+ */
+struct vitals_places vitals_link_places(const struct workload_places *places, const char *v2, const char *v1);
 
 /* For both sides: sends one. 0 or negative errno (-EAGAIN: with MSG_DONTWAIT in flags). */
 int vitals_send(int fd, const struct vitals_message *message, int flags);

@@ -483,14 +483,7 @@ static void run(struct process *p)
 static int open_source(struct process *p, const struct workload_places *places, struct err *err)
 {
 	struct cgroup_mount v2 = { 0 }, v1 = { 0 };
-	const struct vitals_places at = {
-		.cgroup = text_or_null(places->cgroup),
-		.memory = text_or_null(places->memory),
-		.memory_v1 = places->memory_v1,
-		.cgroup_root = v2.at,
-		.memory_root = places->memory_v1 ? v1.at : v2.at,
-		.proc = "/proc",
-	};
+	const struct vitals_places at = vitals_link_places(places, v2.at, v1.at);
 
 	(void)cgroup_find_mount("/proc", NULL, &v2);
 	if (places->memory_v1)

@@ -14,7 +14,7 @@
 #include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/map.h"
-#include "base/text.h"
+#include "cli/vitals-link.h"
 #include "sensor/vitals-probes.h"
 #include "vitals/lines.h"
 #include "vitals/source.h"
@@ -96,14 +96,7 @@ void workloads_close(struct workloads *w)
 
 static int open_parts(struct workloads *w, struct watched *one, uint32_t root)
 {
-	const struct vitals_places places = {
-		.cgroup = text_or_null(one->places.cgroup),
-		.memory = text_or_null(one->places.memory),
-		.memory_v1 = one->places.memory_v1,
-		.cgroup_root = w->v2.at,
-		.memory_root = one->places.memory_v1 ? w->v1.at : w->v2.at,
-		.proc = "/proc",
-	};
+	const struct vitals_places places = vitals_link_places(&one->places, w->v2.at, w->v1.at);
 	const struct vitals_tree_options tree = { .proc = "/proc", .cgroup = places.cgroup, .root = root };
 	int r = vitals_source_open(&places, &one->source, NULL);
 

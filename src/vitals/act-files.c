@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cgroup.h"
 #include "base/text.h"
 #include "vitals/act-internal.h"
-
-#define PROCS_MAX 65536
 
 int file_write(int directory, const char *name, const char *text)
 {
@@ -64,23 +64,18 @@ int directory_open(int at, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int procs_each(int directory, int (*fn)(void *context, uint32_t pid), void *context)
+static int kill_one(void *context, uint32_t pid)
 {
-	int copy = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC), r = 0;
-	unsigned pid;
+	(void)context;
+	/* One that we can't name; to kill, 0 is our own group. */
+	if (pid)
+		(void)kill((pid_t)pid, SIGKILL);
+	return 0;
+}
 
-	if (copy < 0)
-		return -errno;
-	FILE *f = fdopen(copy, "re");
-	if (!f) {
-		(void)close(copy);
-		return -ENOMEM;
-	}
-	for (unsigned i = 0; r >= 0 && i < PROCS_MAX && fscanf(f, "%u", &pid) == 1; i++)
-		/* 0: one that our pid namespace can't name. */
-		r = pid ? fn(context, pid) : 0;
-	(void)fclose(f);
-	return MIN(r, 0);
+void procs_kill(int directory)
+{
+	(void)cgroup_each_id(directory, "cgroup.procs", kill_one, NULL);
 }
 
 bool cgroup_populated(int directory)

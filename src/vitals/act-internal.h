@@ -80,9 +80,8 @@ int file_write_u64(int directory, const char *name, uint64_t value);
 int file_read(int directory, const char *name, char *ret, size_t size); /* bytes read, ended by a NUL */
 int file_read_u64(int directory, const char *name, uint64_t *ret);	/* "max" is UNKNOWN */
 int directory_open(int at, const char *name);
-/* Sees each pid of cgroup.procs; stops at a negative result. */
-int procs_each(int directory, int (*fn)(void *context, uint32_t pid), void *context);
 bool cgroup_populated(int directory);
+void procs_kill(int directory); /* those of cgroup.procs, by pid */
 
 /* act-limit.c */
 int limit_open(struct act *a, struct err *err);

@@ -14,27 +14,26 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cgroup.h"
 #include "base/clock.h"
 #include "base/proc.h"
 #include "vitals/act-internal.h"
+#include "vitals/process-files.h"
 
 #define ROUNDS_MAX 16
 #define FAMILY_MAX 4096
 #define ADJUST 500 /* whom the kernel would kill first, should it come to that */
 
-/* Field 22 of /proc/PID/stat, in ns, and the parent. */
 static bool process_read(uint32_t pid, uint64_t *ret_start_ns, uint32_t *ret_parent)
 {
 	char text[PROC_STAT_MAX];
-	const char *rest = proc_stat(pid, text);
-	unsigned long long ticks;
-	unsigned parent;
+	struct process_stat stat;
+	size_t length = proc_read(NULL, pid, "stat", text, sizeof(text));
 
-	if (!rest || sscanf(rest, " %*c %u %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-			    &parent, &ticks) != 2)
+	if (process_files_stat(text, length, &stat) < 0)
 		return false;
-	*ret_start_ns = ticks * (uint64_t)(CLOCK_SECOND_NS / sysconf(_SC_CLK_TCK));
-	*ret_parent = parent;
+	*ret_start_ns = stat.start * (uint64_t)(CLOCK_SECOND_NS / sysconf(_SC_CLK_TCK));
+	*ret_parent = stat.parent;
 	return true;
 }
 
@@ -90,6 +89,8 @@ static int family_add(void *context, uint32_t pid)
 	struct family *f = context;
 	uint64_t start;
 
+	if (pid == 0)
+		return 0;
 	if (f->n == FAMILY_MAX)
 		return -ENOSPC;
 	f->pids[f->n] = pid;
@@ -103,6 +104,8 @@ static int family_add_ours(void *context, uint32_t pid)
 {
 	struct family *f = context;
 
+	if (pid == 0)
+		return 0;
 	if (f->n == FAMILY_MAX)
 		return -ENOSPC;
 	f->pids[f->n] = pid;
@@ -137,9 +140,9 @@ static int round_of_moves(struct family *f)
 	bool again = true;
 
 	f->n = 0;
-	r = procs_each(f->t->cgroup >= 0 ? f->t->cgroup : f->t->memory, family_add_ours, f);
+	r = cgroup_each_id(f->t->cgroup >= 0 ? f->t->cgroup : f->t->memory, "cgroup.procs", family_add_ours, f);
 	if (r >= 0)
-		r = procs_each(home, family_add, f);
+		r = cgroup_each_id(home, "cgroup.procs", family_add, f);
 	f->moved = 0;
 	while (r >= 0 && again) {
 		again = false;
@@ -337,13 +340,6 @@ int tool_freeze(struct act *a, struct tool *t, bool on)
 	return r;
 }
 
-static int kill_one(void *context, uint32_t pid)
-{
-	(void)context;
-	(void)kill((pid_t)pid, SIGKILL);
-	return 0;
-}
-
 /* Before 5.14, and without v2: by pid, twice, so that what was forked meanwhile is found. Our cgroup holds only theirs.
  */
 int tool_kill(struct tool *t)
@@ -351,6 +347,6 @@ int tool_kill(struct tool *t)
 	int r = file_write(t->cgroup, "cgroup.kill", "1");
 
 	for (int i = 0; r == -ENOENT && i < 2; i++)
-		(void)procs_each(t->cgroup >= 0 ? t->cgroup : t->memory, kill_one, NULL);
+		procs_kill(t->cgroup >= 0 ? t->cgroup : t->memory);
 	return r == -ENOENT ? 0 : r;
 }

@@ -71,13 +71,6 @@ static int room_make(struct act *a, struct room *r)
 	return r->cgroup < 0 && r->memory < 0 ? -EOPNOTSUPP : 0;
 }
 
-static int kill_one(void *context, uint32_t pid)
-{
-	(void)context;
-	(void)kill((pid_t)pid, SIGKILL);
-	return 0;
-}
-
 void room_kill(const struct room *r)
 {
 	if (r->cgroup >= 0 && file_write(r->cgroup, "cgroup.kill", "1") == 0)
@@ -87,7 +80,7 @@ void room_kill(const struct room *r)
 	/* Frozen they fork no more. */
 	(void)file_write(r->cgroup, "cgroup.freeze", "1");
 	for (int i = 0; i < 4; i++)
-		(void)procs_each(r->cgroup >= 0 ? r->cgroup : r->memory, kill_one, NULL);
+		procs_kill(r->cgroup >= 0 ? r->cgroup : r->memory);
 }
 
 void rooms_kill(const char *cgroup, const char *memory)

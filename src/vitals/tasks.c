@@ -2,12 +2,13 @@
 /* See tasks.h. */
 #include "vitals/tasks.h"
 
-#include <fcntl.h>
-#include <limits.h>
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/macro.h"
+#include "base/proc.h"
+#include "vitals/process-files.h"
 #include "vitals/walk.h"
 
 #define TEXT_MAX 8192
@@ -17,33 +18,22 @@ struct counting {
 	struct vitals_tasks tasks;
 };
 
-static size_t read_file(const char *path, char *text, size_t size)
-{
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	text[MAX(n, 0)] = '\0';
-	return (size_t)MAX(n, 0);
-}
-
 static char state_of(const char *proc, uint32_t id)
 {
-	char path[PATH_MAX], text[TEXT_MAX];
+	char text[PROC_STAT_MAX];
+	struct process_stat stat;
+	size_t length = proc_read(proc, id, "stat", text, sizeof(text));
 
-	(void)snprintf(path, sizeof(path), "%s/%u/stat", proc, id);
-	(void)read_file(path, text, sizeof(text));
-	/* The name before it may hold any byte. */
-	const char *end = strrchr(text, ')');
-	return end && end[1] == ' ' ? end[2] : '\0';
+	return process_files_stat(text, length, &stat) < 0 ? '\0' : stat.state;
 }
 
 /* Zombies are in no cgroup's files: they are found as children of those that are. */
 static void count_zombies(struct counting *c, uint32_t id)
 {
-	char path[PATH_MAX], text[TEXT_MAX], *save = NULL;
+	char name[40], text[TEXT_MAX], *save = NULL;
 
-	(void)snprintf(path, sizeof(path), "%s/%u/task/%u/children", c->proc, id, id);
-	if (read_file(path, text, sizeof(text)) == 0)
+	(void)snprintf(name, sizeof(name), "task/%" PRIu32 "/children", id);
+	if (proc_read(c->proc, id, name, text, sizeof(text)) == 0)
 		return;
 	for (char *word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save)) {
 		unsigned long child = strtoul(word, NULL, 10);

@@ -3,13 +3,12 @@
 #include "vitals/tree-process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/proc.h"
 
 /* /proc/PID/status has a line of processors and one of nodes, which are long on large machines. */
 #define TEXT_MAX 16384
@@ -48,27 +47,10 @@ static const struct launcher {
 	{ "zsh", TREE_SHELL },
 };
 
-/* The length; 0 where it can't be read. The text ends in NUL. */
-static size_t read_file(const char *proc, uint32_t pid, const char *name, char *text, size_t size)
-{
-	char path[PATH_MAX];
-	size_t length = 0;
-
-	text[0] = '\0';
-	if ((size_t)snprintf(path, sizeof(path), "%s/%u/%s", proc, pid, name) >= sizeof(path))
-		return 0;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	length = (size_t)MAX(n, 0);
-	text[length] = '\0';
-	return length;
-}
-
 int tree_process_stat(const char *proc, uint32_t pid, struct process_stat *ret)
 {
 	char text[1024];
-	size_t length = read_file(proc, pid, "stat", text, sizeof(text));
+	size_t length = proc_read(proc, pid, "stat", text, sizeof(text));
 
 	if (process_files_stat(text, length, ret) < 0 || ret->state == 'Z' || ret->state == 'X')
 		return -ESRCH;
@@ -83,13 +65,13 @@ static void sample_memory(struct tree_process *p, const char *proc)
 
 	if (!page)
 		page = (uint64_t)sysconf(_SC_PAGESIZE);
-	(void)read_file(proc, p->pid, "statm", text, sizeof(text));
+	(void)proc_read(proc, p->pid, "statm", text, sizeof(text));
 	if (process_files_statm(text, &resident, &shared) < 0)
 		return;
 	uint64_t moved = shared > p->shared_pages ? shared - p->shared_pages : p->shared_pages - shared;
 
 	if (p->fresh || p->execed || moved >= SHARED_STEP) {
-		(void)read_file(proc, p->pid, "status", text, sizeof(text));
+		(void)proc_read(proc, p->pid, "status", text, sizeof(text));
 		p->shmem = process_files_value(text, "RssShmem", &shmem) ? shmem : 0;
 		p->shared_pages = shared;
 	}
@@ -104,7 +86,7 @@ void tree_process_sample(struct tree_process *p, const char *proc, bool all)
 	sample_memory(p, proc);
 	if (!all)
 		return;
-	(void)read_file(proc, p->pid, "io", text, sizeof(text));
+	(void)proc_read(proc, p->pid, "io", text, sizeof(text));
 	if (process_files_value(text, "read_bytes", &value))
 		p->read_bytes = MAX(p->read_bytes, value);
 	if (process_files_value(text, "write_bytes", &value))
@@ -117,7 +99,7 @@ void tree_process_measure(struct tree_process *p, const char *proc, uint64_t now
 	uint64_t anon = 0, shmem = 0;
 
 	p->measured_ns = now_ns;
-	(void)read_file(proc, p->pid, "smaps_rollup", text, sizeof(text));
+	(void)proc_read(proc, p->pid, "smaps_rollup", text, sizeof(text));
 	if (!process_files_value(text, "Pss_Anon", &anon))
 		return;
 	(void)process_files_value(text, "Pss_Shmem", &shmem);
@@ -171,7 +153,7 @@ uint64_t tree_process_doubt(const struct tree_process *p, uint64_t now_ns)
 void tree_process_command(const char *proc, uint32_t pid, const char *comm, char *ret, size_t size)
 {
 	char text[1024];
-	size_t length = read_file(proc, pid, "cmdline", text, sizeof(text));
+	size_t length = proc_read(proc, pid, "cmdline", text, sizeof(text));
 
 	if (!process_files_command(text, length, ret, size))
 		(void)snprintf(ret, size, "%s", comm);
@@ -228,7 +210,7 @@ bool tree_process_is_agent(const char *proc, uint32_t pid, const char *comm)
 		return true;
 	if (!interprets(comm))
 		return false;
-	length = read_file(proc, pid, "cmdline", text, sizeof(text));
+	length = proc_read(proc, pid, "cmdline", text, sizeof(text));
 	/* The script comes after the interpreter and its options. */
 	for (size_t at = strlen(text) + 1; at < length; at += strlen(text + at) + 1)
 		if (text[at] != '-')

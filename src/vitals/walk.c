@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/cgroup.h"
 #include "base/macro.h"
 
 #define DEPTH_MAX 32
@@ -24,38 +25,13 @@ struct walk {
 	char name[NAME_MAX_];
 };
 
-/* Feeds whole numbers to fn; what is left of one at the end of a chunk is kept for the next. */
-static int numbers(struct walk *w, int fd)
+static int on_id(void *context, uint32_t id)
 {
-	char text[4096];
-	uint64_t value = 0;
-	bool digits = false;
-	ssize_t n;
+	struct walk *w = context;
 
-	while ((n = read(fd, text, sizeof(text))) != 0) {
-		if (n < 0)
-			return errno == ENODEV ? -ENOENT : errno == EOPNOTSUPP ? 0 : -errno;
-		for (ssize_t i = 0; i < n; i++) {
-			char c = text[i];
-
-			if (c >= '0' && c <= '9') {
-				value = MIN(value * 10 + (uint64_t)(c - '0'), (uint64_t)UINT32_MAX + 1);
-				digits = true;
-				continue;
-			}
-			/* 0: a process that our pid namespace can't name. */
-			if (digits && value > 0 && value <= UINT32_MAX) {
-				if (w->count++ >= WALK_MAX)
-					return 0;
-				int r = w->fn((uint32_t)value, w->group, w->name, w->context);
-				if (r < 0)
-					return r;
-			}
-			value = 0;
-			digits = false;
-		}
-	}
-	return 0;
+	if (id == 0)
+		return 0;
+	return w->count++ >= WALK_MAX ? 1 : MIN(w->fn(id, w->group, w->name, w->context), 0);
 }
 
 static int walk(struct walk *w, int directory, unsigned depth);
@@ -98,12 +74,9 @@ static int children(struct walk *w, int directory, unsigned depth)
 
 static int walk(struct walk *w, int directory, unsigned depth)
 {
-	_cleanup_close_ int fd = openat(directory, w->file, O_RDONLY | O_CLOEXEC);
+	int r = cgroup_each_id(directory, w->file, on_id, w);
 	struct stat st;
 
-	if (fd < 0)
-		return -errno;
-	int r = numbers(w, fd);
 	if (r < 0 || depth >= DEPTH_MAX)
 		return r;
 	/* Most have none below them, and the number of links says so: two and one a child. One: it does not say. */

@@ -146,37 +146,30 @@ static int remove_child(int parent, const char *name, unsigned depth, void *cont
 	return 0;
 }
 
-/* Reads cgroup.procs; counts its lines and, with a signal, sends it to each. */
-static int processes(int directory, int signal)
-{
-	_cleanup_free_ char *line = NULL;
-	size_t room = 0;
-	int n = 0, fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	_cleanup_fclose_ FILE *f = fdopen(fd, "r");
-	if (!f) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
-	errno = 0;
-	while (getline(&line, &room, f) > 0) {
-		pid_t pid = (pid_t)strtol(line, NULL, 10);
-
-		n++;
-		/* 0: a process that our pid namespace can't name. */
-		if (signal && pid > 0)
-			(void)kill(pid, signal);
-	}
-	/* A removed cgroup's open file reads as ENODEV. */
-	return ferror(f) && n == 0 ? -ENOENT : n;
-}
-
 struct tally {
 	int signal;
 	int found;
 };
+
+static int tally_one(void *context, uint32_t pid)
+{
+	struct tally *tally = context;
+
+	tally->found++;
+	/* 0: a process that our pid namespace can't name. */
+	if (tally->signal && pid > 0)
+		(void)kill((pid_t)pid, tally->signal);
+	return 0;
+}
+
+/* Counts the processes and, with a signal, sends it to each. */
+static int processes(int directory, int signal)
+{
+	struct tally tally = { .signal = signal };
+	int r = cgroup_each_id(directory, "cgroup.procs", tally_one, &tally);
+
+	return r < 0 && tally.found == 0 ? r : tally.found;
+}
 
 static int tally_child(int parent, const char *name, unsigned depth, void *context)
 {
