@@ -373,7 +373,7 @@ static bool moved(const struct process *p, uint64_t before)
 static void full(struct process *p, int64_t now)
 {
 	uint64_t before = p->sample.memory.current;
-	int r = vitals_source_read(p->source, &p->sample);
+	int r = vitals_source_read(p->source, false, &p->sample);
 
 	p->full_due = now + FULL_NS;
 	if (now - p->said_ns >= FULL_NS)
@@ -423,7 +423,7 @@ static void finish(struct process *p)
 	int64_t now = now_ns();
 
 	take_ends(p);
-	if (vitals_source_read(p->source, &p->sample) == 0) {
+	if (vitals_source_read(p->source, true, &p->sample) == 0) {
 		look_at_tree(p, now);
 		while (tell_ended(p, now))
 			;
@@ -610,7 +610,7 @@ static int begin(struct process *p, struct err *err)
 	if (r < 0)
 		return r;
 	follow_probes(p, &places);
-	(void)vitals_source_read(p->source, &p->sample);
+	(void)vitals_source_read(p->source, true, &p->sample);
 	if (p->sample.memory.oom_kills != VITALS_UNKNOWN)
 		p->oom_kills = p->sample.memory.oom_kills;
 	return 0;

@@ -251,7 +251,7 @@ static int sample(struct workloads *w, struct watched *one)
 
 	v->before = v->now;
 	v->twice = v->sampled;
-	r = vitals_source_read(one->source, &v->now);
+	r = vitals_source_read(one->source, true, &v->now);
 	if (r < 0)
 		return r;
 	v->sampled = true;

@@ -103,8 +103,11 @@ static void tasks(const struct vitals_tasks *t, struct json *j)
 	json_object_end(j);
 }
 
+/* A sample that left it out says nothing of it. */
 static void cpu(const struct vitals_cpu *c, struct json *j)
 {
+	if (c->usage_ns == VITALS_UNKNOWN)
+		return;
 	json_name(j, "cpu");
 	json_object(j);
 	put(j, "usage_ns", c->usage_ns);

@@ -20,9 +20,9 @@
 #define TASKS_EVERY_NS CLOCK_SECOND_NS
 #define TASKS_SHARE 500
 /*
- * Most of a sample's cost is the number of files, so that what only grows, or is rarely changed, is read about once a
- * second. So is the pressure of a calm workload: far from its limit, and moving slowly. And so is all but the limits
- * and the kills of a quiet one: which has neither run nor used another page since the last sample.
+ * Most of a sample's cost is the number of files: each is read from memory that no cache has any more. So what is
+ * rarely changed is read about once a second, and of a calm workload, which is far from its limit and moves slowly, all
+ * but the use and memory.stat; of one that has not moved by a page all but the use.
  */
 #define SLOW_EVERY_NS (CLOCK_SECOND_NS * 9 / 10)
 /* The machine's figures serve all workloads that are sampled in one go. */
@@ -97,19 +97,18 @@ struct vitals_source {
 	uint64_t tasks_due_ns;
 	struct vitals_tasks tasks;
 	uint64_t slow_due_ns;
-	bool slow;  /* this sample reads all */
-	bool quiet; /* nothing has moved since the last */
+	bool slow; /* this sample reads all */
 	bool calm;
-	bool swap;  /* the machine has some */
+	bool swap; /* the machine has some */
 	uint64_t clean, limit; /* of the last */
 	/* As last read, for what this sample leaves out. */
 	struct vitals_memory memory;
 	uint64_t hierarchical;
-	struct vitals_cpu cpu_last;
-	struct vitals_io io_last;
 	struct vitals_pressure pressures;
-	char text[TEXT_MAX];
 };
+
+/* What was read last. One for all, so that it stays in the cache. */
+static _Thread_local char text[TEXT_MAX];
 
 /* --- opening --------------------------------------------------------------------------------------------------- */
 
@@ -270,9 +269,9 @@ void vitals_source_free(struct vitals_source *s)
 /* --- reading --------------------------------------------------------------------------------------------------- */
 
 /* The length, -ENOENT for a cgroup that is gone, another negative errno for what can't be read. */
-static ssize_t read_fd(struct vitals_source *s, int fd)
+static ssize_t read_fd(int fd)
 {
-	ssize_t n = fd < 0 ? -1 : pread(fd, s->text, sizeof(s->text), 0);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, TEXT_MAX, 0);
 
 	if (n >= 0)
 		return n;
@@ -286,14 +285,14 @@ static ssize_t read_level(struct vitals_source *s, struct level *level, int file
 
 	if (*fd == NOT_TRIED)
 		*fd = open_file(level->directory, names[s->memory_v1][file]);
-	return read_fd(s, *fd);
+	return read_fd(*fd);
 }
 
 static uint64_t read_number(struct vitals_source *s, struct level *level, int file)
 {
 	ssize_t n = read_level(s, level, file);
 
-	return n < 0 ? VITALS_UNKNOWN : cgroup_files_number(s->text, (size_t)n);
+	return n < 0 ? VITALS_UNKNOWN : cgroup_files_number(text, (size_t)n);
 }
 
 /* memory.min or memory.low: "max" is all that is there. */
@@ -303,7 +302,7 @@ static uint64_t read_protection(struct vitals_source *s, struct level *level, in
 
 	if (n < 0)
 		return VITALS_UNKNOWN;
-	uint64_t value = cgroup_files_number(s->text, (size_t)n);
+	uint64_t value = cgroup_files_number(text, (size_t)n);
 	return value == VITALS_UNKNOWN ? current : value;
 }
 
@@ -314,9 +313,9 @@ static void read_gain(struct vitals_source *s, struct level *level, struct vital
 
 	*ret_hierarchical = VITALS_UNKNOWN;
 	if (n >= 0 && s->memory_v1)
-		cgroup_files_stat_v1(s->text, (size_t)n, m, ret_hierarchical);
+		cgroup_files_stat_v1(text, (size_t)n, m, ret_hierarchical);
 	else if (n >= 0)
-		cgroup_files_stat_v2(s->text, (size_t)n, m);
+		cgroup_files_stat_v2(text, (size_t)n, m);
 	if (level == &s->levels[0] && !s->slow) {
 		m->swap_limit = s->memory.swap_limit;
 		return;
@@ -348,20 +347,29 @@ static void read_events(struct vitals_source *s, struct vitals_memory *m)
 	ssize_t n = read_level(s, &s->levels[0], FILE_EVENTS);
 
 	if (n >= 0 && s->memory_v1)
-		cgroup_files_oom_control(s->text, (size_t)n, m);
+		cgroup_files_oom_control(text, (size_t)n, m);
 	else if (n >= 0)
-		cgroup_files_events(s->text, (size_t)n, m);
+		cgroup_files_events(text, (size_t)n, m);
 }
 
 static void read_own(struct vitals_source *s, struct vitals_memory *m, uint64_t *ret_hierarchical)
 {
 	struct level *level = &s->levels[0];
 
-	m->limit = read_number(s, level, FILE_LIMIT);
+	if (s->calm)
+		m->limit = s->memory.limit;
+	else
+		m->limit = read_number(s, level, FILE_LIMIT);
 	read_gain(s, level, m, ret_hierarchical);
 	if (!s->memory_v1)
 		m->swap = s->slow || s->swap ? read_number(s, level, FILE_SWAP) : s->memory.swap;
-	read_events(s, m);
+	if (s->calm) {
+		m->oom_kills = s->memory.oom_kills;
+		m->high_events = s->memory.high_events;
+		m->max_events = s->memory.max_events;
+	} else {
+		read_events(s, m);
+	}
 	if (s->slow) {
 		read_slow(s, m);
 		return;
@@ -448,27 +456,22 @@ static bool is_calm(const struct vitals_source *s, uint64_t current)
 {
 	uint64_t before = s->memory.current, moved = current > before ? current - before : before - current;
 
-	return !s->slow && s->clean >= s->limit / 4 && moved < s->limit / 16;
+	return !s->slow && s->has_memory && s->clean >= s->limit / 4 && moved < s->limit / 16;
 }
 
-/* Sets s->quiet and s->calm. */
+/* Sets s->calm. */
 static int read_memory(struct vitals_source *s, const struct vitals_host *host, struct vitals_sample *ret)
 {
 	struct vitals_memory levels[VITALS_LEVELS_MAX];
 	ssize_t n = s->has_memory ? read_level(s, &s->levels[0], FILE_CURRENT) : -EBADF;
-	uint64_t current = n < 0 ? VITALS_UNKNOWN : cgroup_files_number(s->text, (size_t)n);
+	uint64_t current = n < 0 ? VITALS_UNKNOWN : cgroup_files_number(text, (size_t)n);
 
 	if (n == -ENOENT)
 		return -ENOENT;
-	s->quiet = !s->slow && current == s->memory.current && ret->cpu.usage_ns != VITALS_UNKNOWN &&
-		   ret->cpu.usage_ns == s->cpu_last.usage_ns;
 	s->calm = is_calm(s, current);
 	memset(levels, 0xff, s->levels_n * sizeof(levels[0]));
-	if (s->quiet) {
+	if (s->calm && current == s->memory.current) {
 		levels[0] = s->memory;
-		levels[0].limit = read_number(s, &s->levels[0], FILE_LIMIT);
-		/* What died may have taken all that was new with it. */
-		read_events(s, &levels[0]);
 	} else if (n >= 0) {
 		levels[0].current = current;
 		s->hierarchical = VITALS_UNKNOWN;
@@ -490,38 +493,38 @@ static int read_memory(struct vitals_source *s, const struct vitals_host *host, 
 
 static int read_cpu(struct vitals_source *s, struct vitals_cpu *ret)
 {
-	ssize_t n = read_fd(s, s->cpu);
+	ssize_t n = read_fd(s->cpu);
 
 	if (n < 0)
 		return n == -ENOENT ? -ENOENT : 0;
 	if (!s->cpu_v1) {
-		cgroup_files_cpu(s->text, (size_t)n, ret);
+		cgroup_files_cpu(text, (size_t)n, ret);
 		return 0;
 	}
-	ret->usage_ns = cgroup_files_number(s->text, (size_t)n);
-	n = read_fd(s, s->cpu_user);
+	ret->usage_ns = cgroup_files_number(text, (size_t)n);
+	n = read_fd(s->cpu_user);
 	if (n >= 0)
-		ret->user_ns = cgroup_files_number(s->text, (size_t)n);
-	n = read_fd(s, s->cpu_system);
+		ret->user_ns = cgroup_files_number(text, (size_t)n);
+	n = read_fd(s->cpu_system);
 	if (n >= 0)
-		ret->system_ns = cgroup_files_number(s->text, (size_t)n);
+		ret->system_ns = cgroup_files_number(text, (size_t)n);
 	return 0;
 }
 
 static void read_io(struct vitals_source *s, struct vitals_io *ret)
 {
-	ssize_t n = read_fd(s, s->io);
+	ssize_t n = read_fd(s->io);
 
 	if (n < 0)
 		return;
 	if (!s->io_v1) {
-		cgroup_files_io(s->text, (size_t)n, ret);
+		cgroup_files_io(text, (size_t)n, ret);
 		return;
 	}
-	cgroup_files_blkio(s->text, (size_t)n, false, ret);
-	n = read_fd(s, s->io_operations);
+	cgroup_files_blkio(text, (size_t)n, false, ret);
+	n = read_fd(s->io_operations);
 	if (n >= 0)
-		cgroup_files_blkio(s->text, (size_t)n, true, ret);
+		cgroup_files_blkio(text, (size_t)n, true, ret);
 }
 
 /* The kernel keeps the sums; only memory's is wanted at once, and only where it can be more than nothing. */
@@ -533,12 +536,12 @@ static void read_pressure(struct vitals_source *s, struct vitals_pressure *ret)
 		ret->known = false;
 	else
 		*ret = s->pressures;
-	for (size_t i = 0; !s->quiet && i < ARRAY_SIZE(stalls); i++) {
-		bool wanted = s->slow || (stalls[i] == &ret->memory && !s->calm);
-		ssize_t n = wanted ? read_fd(s, s->pressure[i]) : 0;
+	for (size_t i = 0; !s->calm && i < ARRAY_SIZE(stalls); i++) {
+		bool wanted = s->slow || stalls[i] == &ret->memory;
+		ssize_t n = wanted ? read_fd(s->pressure[i]) : 0;
 
 		if (n > 0)
-			ret->known |= cgroup_files_pressure(s->text, (size_t)n, stalls[i]);
+			ret->known |= cgroup_files_pressure(text, (size_t)n, stalls[i]);
 	}
 	s->pressures = *ret;
 }
@@ -575,13 +578,13 @@ static struct vitals_host read_host(struct vitals_source *s, uint64_t now_ns)
 	last.time_ns = now_ns;
 	last.device = s->meminfo_device;
 	last.inode = s->meminfo_inode;
-	ssize_t n = read_fd(s, s->meminfo);
+	ssize_t n = read_fd(s->meminfo);
 	if (n > 0)
-		cgroup_files_meminfo(s->text, (size_t)n, &last.host);
+		cgroup_files_meminfo(text, (size_t)n, &last.host);
 	return last.host;
 }
 
-int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret)
+int vitals_source_read(struct vitals_source *s, bool whole, struct vitals_sample *ret)
 {
 	struct vitals_probed probed = ret->probed;
 
@@ -589,23 +592,19 @@ int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret)
 	ret->probed = probed;
 	ret->bound[0] = '\0';
 	ret->time_ns = clock_boottime_ns();
-	s->slow = ret->time_ns >= s->slow_due_ns;
+	s->slow = whole || ret->time_ns >= s->slow_due_ns;
 	if (s->slow)
 		s->slow_due_ns = ret->time_ns + SLOW_EVERY_NS;
 	struct vitals_host host = read_host(s, ret->time_ns);
 	s->swap = host.swap_free != 0 && host.swap_free != VITALS_UNKNOWN;
-	int r = read_cpu(s, &ret->cpu);
-	if (r == 0)
-		r = read_memory(s, &host, ret);
+	int r = read_memory(s, &host, ret);
+	if (r == 0 && !s->calm)
+		r = read_cpu(s, &ret->cpu);
 	if (r < 0)
 		return r;
-	if (s->quiet)
-		ret->io = s->io_last;
-	else
+	if (!s->calm)
 		read_io(s, &ret->io);
 	read_pressure(s, &ret->pressure);
-	s->cpu_last = ret->cpu;
-	s->io_last = ret->io;
 	return read_tasks(s, ret->time_ns, &ret->tasks);
 }
 
@@ -615,7 +614,7 @@ int vitals_source_usage(struct vitals_source *s, uint64_t *ret)
 
 	if (n < 0)
 		return n == -ENOENT ? -ENOENT : -EOPNOTSUPP;
-	*ret = cgroup_files_number(s->text, (size_t)n);
+	*ret = cgroup_files_number(text, (size_t)n);
 	return *ret == VITALS_UNKNOWN ? -EIO : 0;
 }
 

@@ -35,9 +35,11 @@ DEFINE_CLEANUP(struct vitals_source *, vitals_source_free);
 int vitals_places_of_pid(uint32_t pid, struct vitals_places *ret, char *room, size_t size);
 
 /*
- * Fills all but ret->probed. -ENOENT: the workload's cgroup is gone. What can't be read otherwise is UNKNOWN.
+ * Fills all but ret->probed. -ENOENT: the workload's cgroup is gone. What can't be read otherwise is UNKNOWN. Unless
+ * `whole`, what is read more than once a second leaves out what matters least: CPU and I/O are UNKNOWN then, and the
+ * rest is as it was within the last second (docs/vitals.md).
  */
-int vitals_source_read(struct vitals_source *s, struct vitals_sample *ret);
+int vitals_source_read(struct vitals_source *s, bool whole, struct vitals_sample *ret);
 
 /*
  * Whether it counts processes and threads by state from procfs (it does, unless told otherwise): for those who have the

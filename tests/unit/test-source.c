@@ -87,11 +87,12 @@ static void version_2(void **state)
 	(void)fake_at(directory, "cg/a/b/c");
 	(void)fake_at(root, "cg/");
 	(void)fake_at(proc, "proc");
-	struct vitals_places places = { .cgroup = directory, .memory = directory, .cgroup_root = root,
-					.memory_root = root, .proc = proc };
+	struct vitals_places places = {
+		.cgroup = directory, .memory = directory, .cgroup_root = root, .memory_root = root, .proc = proc
+	};
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_int_equal(s.memory.limit, 512 * MIB);
 	assert_true(s.memory.high == VITALS_UNKNOWN && s.memory.swap_limit == VITALS_UNKNOWN);
 	assert_int_equal(s.memory.current, 100 * MIB);
@@ -151,7 +152,7 @@ static void no_limit(void **state)
 	struct vitals_places places = { .cgroup = directory, .memory = directory, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_int_equal(s.limit, 8000 * MIB);
 	assert_int_equal(s.available.clean, 6000 * MIB);
 	assert_int_equal(s.available.bound, VITALS_BOUND_HOST);
@@ -177,7 +178,7 @@ static void controller_above(void **state)
 	struct vitals_places places = { .cgroup = directory, .cgroup_root = root, .proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_true(s.memory.current == VITALS_UNKNOWN && s.memory.limit == VITALS_UNKNOWN);
 	assert_int_equal(s.limit, 100 * MIB);
 	assert_int_equal(s.available.clean, 50 * MIB);
@@ -221,11 +222,14 @@ static void both_versions(void **state)
 	(void)fake_at(memory, "m/a/b/");
 	(void)fake_at(memory_root, "m");
 	(void)fake_at(cgroup, "u/x");
-	struct vitals_places places = { .cgroup = cgroup, .memory = memory, .memory_v1 = true,
-					.memory_root = memory_root, .proc = fake_path("proc") };
+	struct vitals_places places = { .cgroup = cgroup,
+					.memory = memory,
+					.memory_v1 = true,
+					.memory_root = memory_root,
+					.proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_true(s.memory.limit == VITALS_UNKNOWN);
 	assert_int_equal(s.limit, 200 * MIB);
 	assert_int_equal(s.memory.anon, 70 * MIB);
@@ -252,11 +256,12 @@ static void hidden_limit(void **state)
 	fake_file("m/tasks", "");
 	fake_file("m/cgroup.procs", "");
 	(void)fake_at(memory, "m");
-	struct vitals_places places = { .memory = memory, .memory_v1 = true, .memory_root = memory,
-					.proc = fake_path("proc") };
+	struct vitals_places places = {
+		.memory = memory, .memory_v1 = true, .memory_root = memory, .proc = fake_path("proc")
+	};
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_int_equal(s.limit, 100 * MIB);
 	assert_int_equal(s.available.clean, 50 * MIB);
 	assert_string_equal(s.bound, "/");
@@ -281,11 +286,15 @@ static void version_1(void **state)
 	(void)fake_at(memory, "m");
 	(void)fake_at(cpu, "c");
 	(void)fake_at(io, "b");
-	struct vitals_places places = { .memory = memory, .memory_v1 = true, .memory_root = memory, .cpuacct = cpu,
-					.blkio = io, .proc = fake_path("proc") };
+	struct vitals_places places = { .memory = memory,
+					.memory_v1 = true,
+					.memory_root = memory,
+					.cpuacct = cpu,
+					.blkio = io,
+					.proc = fake_path("proc") };
 	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
 
-	assert_int_equal(vitals_source_read(source, &s), 0);
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
 	assert_int_equal(s.cpu.usage_ns, 12345);
 	assert_int_equal(s.cpu.user_ns, 12000);
 	assert_true(s.cpu.system_ns == VITALS_UNKNOWN);
@@ -296,6 +305,57 @@ static void version_1(void **state)
 	assert_int_equal(s.tasks.processes, 1);
 	assert_int_equal(s.tasks.threads, 2);
 	assert_false(s.pressure.known);
+}
+
+static void far(const char *current, const char *anon, unsigned oom_kills, const char *usage)
+{
+	char text[96];
+
+	fake_file("far/memory.current", current);
+	(void)snprintf(text, sizeof(text), "anon %s\ninactive_file 0\nactive_file 0\n", anon);
+	fake_file("far/memory.stat", text);
+	(void)snprintf(text, sizeof(text), "max 0\noom_kill %u\n", oom_kills);
+	fake_file("far/memory.events", text);
+	(void)snprintf(text, sizeof(text), "usage_usec %s\n", usage);
+	fake_file("far/cpu.stat", text);
+}
+
+/* Far from its limit little is read of what is asked for again within a second; near it all. */
+static void within_a_second(void **state)
+{
+	char directory[PATH_MAX];
+	struct vitals_sample s = { 0 };
+
+	host();
+	fake_file("far/cgroup.procs", "");
+	fake_file("far/cgroup.threads", "");
+	fake_file("far/io.stat", "8:0 rbytes=1 wbytes=2 rios=3 wios=4\n");
+	fake_file("far/memory.max", "536870912\n");
+	far("104857600\n", "1000", 0, "10");
+	(void)fake_at(directory, "far");
+	struct vitals_places places = { .cgroup = directory, .memory = directory, .proc = fake_path("proc") };
+	_cleanup_(vitals_source_free_p) struct vitals_source *source = open_it(&places);
+
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
+	assert_true(s.memory.anon == 1000 && s.memory.oom_kills == 0 && s.cpu.usage_ns == 10000 && s.io.reads == 3);
+	far("104861696\n", "2000", 1, "20");
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
+	assert_true(s.memory.current == 104861696 && s.memory.anon == 2000 && s.memory.oom_kills == 0);
+	assert_true(s.cpu.usage_ns == VITALS_UNKNOWN && s.io.reads == VITALS_UNKNOWN);
+	assert_int_equal(s.limit, 512 * MIB);
+	/* Not a page was taken or given back: then not even that. */
+	far("104861696\n", "3000", 1, "30");
+	assert_int_equal(vitals_source_read(source, false, &s), 0);
+	assert_int_equal(s.memory.anon, 2000);
+	assert_int_equal(vitals_source_read(source, true, &s), 0);
+	assert_true(s.memory.anon == 3000 && s.memory.oom_kills == 1 && s.cpu.usage_ns == 30000 && s.io.reads == 3);
+	far("471859200\n", "4000", 2, "40");
+	for (unsigned usage = 40; usage < 42; usage++) {
+		assert_int_equal(vitals_source_read(source, false, &s), 0);
+		assert_true(s.memory.anon == 4000 && s.memory.oom_kills == 2 && s.io.reads == 3);
+		assert_int_equal(s.cpu.usage_ns, usage * 1000);
+		fake_file("far/cpu.stat", "usage_usec 41\n");
+	}
 }
 
 static void not_there(void **state)
@@ -373,8 +433,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, fake_setup, fake_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(version_2),     TEST(no_limit),  TEST(controller_above), TEST(both_versions),
-		TEST(hidden_limit),  TEST(version_1), TEST(not_there),	      TEST(places),
+		TEST(version_2),    TEST(no_limit),  TEST(controller_above), TEST(both_versions),
+		TEST(hidden_limit), TEST(version_1), TEST(within_a_second), TEST(not_there),	     TEST(places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

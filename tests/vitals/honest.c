@@ -389,7 +389,7 @@ static void read_vitals(const char *cgroup, struct vitals_sample *ret, struct vi
 	}
 	vitals_source_count_tasks(s, false);
 	/* As a sampler's second reading would have it. */
-	if (vitals_source_read(s, ret) < 0 || vitals_source_read(s, ret) < 0)
+	if (vitals_source_read(s, false, ret) < 0 || vitals_source_read(s, false, ret) < 0)
 		die("vitals");
 	*ret_source = TAKE_PTR(s);
 }
@@ -508,10 +508,10 @@ static bool run(const struct test_case *c, unsigned number)
 		remove_cgroup(beside);
 	}
 	/* It says that it was killed, and once the cgroup is gone, that it is gone. */
-	int before = made ? vitals_source_read(source, &after) : 0;
+	int before = made ? vitals_source_read(source, true, &after) : 0;
 
 	remove_cgroup(own);
-	int later = made ? vitals_source_read(source, &gone) : -ENOENT;
+	int later = made ? vitals_source_read(source, true, &gone) : -ENOENT;
 	if (c->place != ALONE)
 		remove_cgroup(parent);
 	if (made && (before < 0 || later != -ENOENT || after.memory.oom_kills != sample.memory.oom_kills + 1)) {
