@@ -8,6 +8,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/macro.h"
 #include "sensor/system.h"
 #include "sensor/vitals-probes.h"
@@ -27,7 +29,7 @@
 #define ROUNDS_MAX 2000u
 #define IDLE_CGROUPS 100u
 
-enum condition { NOTHING, EMPTY, OUTSIDE, ONLY, ALL, SCHED, CONDITIONS };
+enum condition { NOTHING, EMPTY, OUTSIDE, ONLY, ALL, SCHED, TICKED, CONDITIONS };
 static const char *const condition_names[CONDITIONS] = {
 	[NOTHING] = "nothing",
 	[EMPTY] = "an empty program on sched_switch",
@@ -35,7 +37,12 @@ static const char *const condition_names[CONDITIONS] = {
 	[ONLY] = "all probes, for this cgroup",
 	[ALL] = "all probes, for every cgroup",
 	[SCHED] = "the scheduler's alone, for this cgroup",
+	[TICKED] = "all probes, for this cgroup, looked after",
 };
+
+/* Each piece for itself; and pieces so long that the windows in which a storm is counted come many times. */
+static const enum condition in_short[] = { NOTHING, EMPTY, OUTSIDE, ONLY, ALL, SCHED };
+static const enum condition in_long[] = { NOTHING, ONLY, TICKED };
 
 static char mount[128], busy[256], idle[256];
 static uint64_t busy_id, idle_id;
@@ -80,7 +87,7 @@ static void pin(int cpu)
 /* ---- what is attached ---- */
 
 struct attached {
-	struct vitals_probes *probes;
+	struct vitals_probes *probes, *ticked;
 	struct bpf_object *object;
 	struct bpf_link *link;
 };
@@ -121,6 +128,7 @@ static struct attached attach(enum condition c)
 		(void)fprintf(stderr, "vitals-cost: %s\n", err.text);
 		exit(1);
 	}
+	a.ticked = c == TICKED ? a.probes : NULL;
 	return a;
 }
 
@@ -245,13 +253,33 @@ static double at(double *sorted, size_t n, double share)
 	return sorted[(size_t)(share * (double)(n - 1) + 0.5)];
 }
 
-static double round_once(struct worker *w, size_t n)
+/* As a sampler does it, until there is something to be read. */
+static void look_after(struct vitals_probes *p, int fd)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	struct vitals_tasks tasks;
+	uint64_t passed = 0, now, due;
+
+	do {
+		now = clock_boottime_ns();
+		if (now - passed >= CLOCK_SECOND_NS) {
+			(void)vitals_probes_ops.tasks(p, &busy_id, 1, &tasks);
+			passed = now;
+		}
+		due = MIN(vitals_probes_tick(p, now), now + CLOCK_SECOND_NS);
+		now = clock_boottime_ns();
+	} while (poll(&in, 1, due > now ? (int)((due - now) / 1000000) + 1 : 0) == 0);
+}
+
+static double round_once(struct worker *w, size_t n, const struct attached *a)
 {
 	double sum = 0, spent;
 
 	for (size_t i = 0; i < n; i++)
 		(void)!write(w[i].go, "g", 1);
 	for (size_t i = 0; i < n; i++) {
+		if (a && a->ticked)
+			look_after(a->ticked, w[i].done);
 		if (read(w[i].done, &spent, sizeof(spent)) != sizeof(spent) || spent < 0)
 			die("a worker failed");
 		sum += spent;
@@ -260,27 +288,29 @@ static double round_once(struct worker *w, size_t n)
 }
 
 /* per: operations in a piece. The spread of the median is that of its order statistics, 19 times of 20. */
-static void measure(const char *title, struct worker *w, size_t n, unsigned per, const char *what, unsigned rounds)
+static void measure(const char *title, struct worker *w, size_t n, unsigned per, const char *what, unsigned rounds,
+		    const enum condition *which, size_t which_n)
 {
 	static double spent[CONDITIONS][ROUNDS_MAX], ratio[CONDITIONS][ROUNDS_MAX], added[CONDITIONS][ROUNDS_MAX];
 	static double sorted[ROUNDS_MAX];
 	const struct timespec settle = { .tv_nsec = 30000000 };
 
-	(void)round_once(w, n);
+	(void)round_once(w, n, NULL);
 	for (unsigned r = 0; r < rounds; r++) {
-		for (unsigned k = 0; k < CONDITIONS; k++) {
-			enum condition c = (k + r) % CONDITIONS;
+		for (unsigned k = 0; k < which_n; k++) {
+			enum condition c = which[(k + r) % which_n];
 			struct attached a = attach(c);
 
 			(void)nanosleep(&settle, NULL);
-			(void)round_once(w, n);
-			spent[c][r] = round_once(w, n) / per;
+			(void)round_once(w, n, &a);
+			spent[c][r] = round_once(w, n, &a) / per;
 			detach(&a);
 		}
 	}
 	printf("\n%s, %u rounds in turns:\n\n| attached | CPU time of %s | ratio | 95 %% interval | added |\n"
 	       "| --- | --- | --- | --- | --- |\n", title, rounds, what);
-	for (unsigned c = 0; c < CONDITIONS; c++) {
+	for (unsigned k = 0; k < which_n; k++) {
+		enum condition c = which[k];
 		/* 1.96 standard deviations of where the median's rank is. */
 		double half = 0.98, root = 1;
 
@@ -303,7 +333,8 @@ static void measure(const char *title, struct worker *w, size_t n, unsigned per,
 	(void)fflush(stdout);
 }
 
-static void ping_pong(const char *title, int cpu_a, int cpu_b, unsigned n, unsigned rounds)
+static void ping_pong(const char *title, int cpu_a, int cpu_b, unsigned n, unsigned rounds,
+		      const enum condition *which, size_t which_n)
 {
 	struct worker w[2];
 	int pipes[4];
@@ -312,7 +343,7 @@ static void ping_pong(const char *title, int cpu_a, int cpu_b, unsigned n, unsig
 		die("pipe");
 	worker_start(&w[0], ping, n, cpu_a, pipes);
 	worker_start(&w[1], pong, n, cpu_b, pipes);
-	measure(title, w, 2, n, "a round trip", rounds);
+	measure(title, w, 2, n, "a round trip", rounds, which, which_n);
 	for (size_t i = 0; i < 2; i++)
 		worker_end(&w[i]);
 	for (size_t i = 0; i < 4; i++)
@@ -397,9 +428,10 @@ int main(int argc, char **argv)
 	struct worker w;
 
 	if (argc < 2 || argc > 4 || rounds < 3 || rounds > ROUNDS_MAX ||
-	    (*part && strcmp(part, "one") && strcmp(part, "two") && strcmp(part, "compile") && strcmp(part, "read"))) {
+	    (*part && strcmp(part, "one") && strcmp(part, "storm") && strcmp(part, "two") &&
+	     strcmp(part, "compile") && strcmp(part, "read"))) {
 		(void)fprintf(stderr,
-			      "usage: vitals-cost EMPTY-OBJECT [ROUNDS [one|two|compile|read]]   3 to %u; 200\n",
+			      "usage: vitals-cost EMPTY-OBJECT [ROUNDS [one|storm|two|compile|read]]   3 to %u; 200\n",
 			      ROUNDS_MAX);
 		return 2;
 	}
@@ -412,12 +444,17 @@ int main(int argc, char **argv)
 	    system_cgroup_id(idle, &idle_id, &unused))
 		die(busy);
 	if (!*part || !strcmp(part, "one"))
-		ping_pong("Pipe ping-pong on one CPU", 0, 0, 6000, rounds);
+		ping_pong("Pipe ping-pong on one CPU", 0, 0, 6000, rounds, in_short, ARRAY_SIZE(in_short));
+	if (!*part || !strcmp(part, "storm"))
+		ping_pong("Pipe ping-pong on one CPU, two million switches at a time", 0, 0, 1000000,
+			  MAX(rounds / 10, 3U), in_long, ARRAY_SIZE(in_long));
 	if (!*part || !strcmp(part, "two"))
-		ping_pong("Pipe ping-pong across two CPUs", 0, 1, 400, rounds);
+		ping_pong("Pipe ping-pong across two CPUs", 0, 1, 400, rounds, in_short,
+			  ARRAY_SIZE(in_short));
 	if (!*part || !strcmp(part, "compile")) {
 		worker_start(&w, compile, 8, -1, NULL);
-		measure("Short compiles, two at a time", &w, 1, 8, "a compile", rounds);
+		measure("Short compiles, two at a time", &w, 1, 8, "a compile", rounds, in_short,
+			ARRAY_SIZE(in_short));
 		worker_end(&w);
 	}
 	if (!*part || !strcmp(part, "read"))

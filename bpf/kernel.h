@@ -293,7 +293,8 @@ struct sched_info {
 
 /* One CPU's. Its clock was brought up to date when the scheduler began to choose. */
 struct rq {
-	__u64 clock;
+	__u64 clock, nr_switches;
+	int cpu;
 };
 
 struct cfs_rq {

@@ -34,6 +34,8 @@ __u64 only = ~0ULL;	/* its id, told when it is known; before that one that no cg
 __u32 only_level = 0;
 __u64 only_address = 0; /* of its struct cgroup, once seen: the quickest test there is */
 __u64 pass = 0;	       /* of the iterator; the reader counts it up */
+__u64 weight = 1;      /* so many times counts a switch: the reader lets some go by uncounted */
+__u64 switched[HV_CPUS] = {}; /* the kernel's own count for each CPU, as of the last pass */
 bool wait_known = false;
 struct hv_victim victims[HV_VICTIMS] = {};
 __u64 victims_n = 0;
@@ -181,7 +183,7 @@ INLINE __u32 slot_now(struct cgroup *cgroup)
 }
 
 /* The test for the verifier's eyes: the compiler knows better and would leave it out. */
-INLINE void count_in(__u64 *buckets, __u64 ns, bool atomically)
+INLINE void count_in(__u64 *buckets, __u64 ns, __u64 times, bool atomically)
 {
 	__u32 b = hv_bucket(ns);
 
@@ -189,9 +191,9 @@ INLINE void count_in(__u64 *buckets, __u64 ns, bool atomically)
 	if (b >= HV_BUCKETS)
 		return;
 	if (atomically)
-		__sync_fetch_and_add(&buckets[b], 1);
+		__sync_fetch_and_add(&buckets[b], times);
 	else
-		buckets[b]++;
+		buckets[b] += times;
 }
 
 /* ---- the scheduler ---- */
@@ -218,13 +220,13 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct cgroup *from = PLAIN(prev)->cgroups->dfl_cgrp, *to = task->cgroups->dfl_cgrp;
 	__u32 slot = slot_now(from);
 	struct hv_sched *c = sched_of(slot);
-	__u64 since, now;
+	__u64 since, now, times = weight;
 
 	if (c) {
 		if (!preempt && prev_state)
-			c->voluntary++;
+			c->voluntary += times;
 		else
-			c->forced++;
+			c->forced += times;
 	}
 	if (to != from)
 		c = sched_of(slot_now(to));
@@ -239,8 +241,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		return 0;
 	now = task->se.cfs_rq->rq->clock;
 	now = now > since ? now - since : 0;
-	c->wait_ns += now;
-	count_in(c->wait, now, false);
+	c->wait_ns += now * times;
+	count_in(c->wait, now, times, false);
 	return 0;
 }
 
@@ -319,7 +321,7 @@ int BPF_PROG(on_complete, struct request *rq, int error, unsigned int bytes)
 		took = bpf_ktime_get_ns() - made->time_ns;
 		__sync_fetch_and_add(made->write ? &s->block.writes : &s->block.reads, 1);
 		__sync_fetch_and_add(&s->block.took_ns, took);
-		count_in(s->block.took, took, true);
+		count_in(s->block.took, took, 1, true);
 	}
 	bpf_map_delete_elem(&requests, &key);
 	return 0;
@@ -352,6 +354,18 @@ INLINE void count_thread(struct hv_tasks *n, struct task_struct *t)
 		n->running++;
 }
 
+/* Whoever last ran on a CPU leads to its run queue; each has threads of the kernel's that never leave it. */
+INLINE void note_switches(struct task_struct *t)
+{
+	struct rq *rq;
+
+	if (!wait_is_known(t))
+		return;
+	rq = t->se.cfs_rq->rq;
+	if ((__u32)rq->cpu < HV_CPUS)
+		switched[rq->cpu & (HV_CPUS - 1)] = rq->nr_switches;
+}
+
 SEC("iter/task")
 int count_tasks(struct bpf_iter__task *ctx)
 {
@@ -364,6 +378,7 @@ int count_tasks(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	t = PLAIN(t);
+	note_switches(t);
 	slot = slot_of((__u64)t->cgroups->dfl_cgrp);
 	if (slot >= HV_SLOTS)
 		return 0;

@@ -17,6 +17,7 @@
 #define HV_BUCKETS 24
 #define HV_DEPTH 16 /* levels of the cgroup tree that are remembered of a cgroup */
 #define HV_VICTIMS 64
+#define HV_CPUS 1024 /* of which it is known how often they switch */
 
 /* One for each slot and CPU, so that a count is a plain addition; whole cache lines. */
 struct hv_sched {

@@ -463,7 +463,10 @@ static void run(struct process *p)
 			tools(p, now);
 		if (p->guard)
 			watch(p, now);
-		int64_t due = MIN(p->quick_due, p->full_due), left = MAX(due - now_ns(), 0);
+		int64_t due = MIN(p->quick_due, p->full_due);
+		if (p->probes)
+			due = (int64_t)MIN((uint64_t)due, vitals_probes_tick(p->probes, (uint64_t)now_ns()));
+		int64_t left = MAX(due - now_ns(), 0);
 		struct pollfd fds[] = {
 			{ .fd = p->fd, .events = POLLIN },
 			{ .fd = p->act ? act_fd(p->act) : -1, .events = POLLIN },
@@ -535,6 +538,14 @@ static uint32_t agent(void *context, uint64_t *ret_start_ns)
 	return a ? a->pid : 0;
 }
 
+static void forked(void *context)
+{
+	struct process *p = context;
+
+	if (p->probes)
+		vitals_probes_forked(p->probes);
+}
+
 /* Whose files are saved: those of the user that the command runs as. */
 static void find_user(const char *name, struct act_options *options)
 {
@@ -567,6 +578,7 @@ static int open_guard(struct process *p, const struct workload_places *places, s
 		.policy = &o->policy,
 		.members = members,
 		.agent = agent,
+		.forked = forked,
 		.say = say,
 		.context = p,
 	};

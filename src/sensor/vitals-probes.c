@@ -19,6 +19,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "sensor/duty.h"
 #include "sensor/system.h"
 /* The skeleton's structs are its. */
 #include "wire/vitals.h"
@@ -31,6 +32,7 @@ static_assert(HV_UNKNOWN == VITALS_UNKNOWN, "one word for what is not told");
 #define SWEEP_NS 2000000000ULL
 /* How old a pass over all tasks may be when it is for many workloads. */
 #define PASS_NS 20000000ULL
+#define RATE_NS 200000000ULL
 #define KERNFS_HANDLE 0xfe /* FILEID_KERNFS */
 
 struct hook_spec {
@@ -59,6 +61,11 @@ struct vitals_probes {
 	unsigned probes; /* that are there, whole */
 	int cgroup_fd;	 /* the v2 hierarchy; -1: whether a cgroup lives can't be told, so none is swept */
 	int iter_link;	 /* index of the iterator's link */
+	int switch_link; /* and of the switches' */
+	struct duty duty;
+	bool estimated;	   /* not all switches were counted */
+	uint64_t rated_ns; /* when it was last looked how often each CPU switches */
+	uint64_t switched[HV_CPUS];
 	uint64_t sweep_ns, swept_ns, passed_ns;
 	bool gone[HV_SLOTS]; /* at the last sweep */
 	struct hv_victim pending[PENDING_MAX];
@@ -267,6 +274,7 @@ static int probes_read(struct vitals_probes *p, const uint64_t *ids, size_t n, s
 	*ret = (struct vitals_probed){
 		.sched = p->probes & VITALS_PROBE_SCHED,
 		.block = p->probes & VITALS_PROBE_BLOCK,
+		.estimated = p->estimated,
 	};
 	if (check_ids(p, ids, n))
 		return -ENOENT;
@@ -285,6 +293,53 @@ static int probes_read(struct vitals_probes *p, const uint64_t *ids, size_t n, s
 	if (!p->skeleton->bss->wait_known)
 		ret->run_queue.total_ns = VITALS_UNKNOWN;
 	return 0;
+}
+
+/* The most that any CPU switches, by the kernel's own count, which goes on while ours does not. */
+static void rate_switches(struct vitals_probes *p)
+{
+	uint64_t now = now_ns(), passed = now - p->rated_ns, most = 0;
+
+	if (passed < RATE_NS)
+		return;
+	for (size_t i = 0; i < MIN(p->columns, (unsigned)HV_CPUS); i++) {
+		uint64_t n = load(&p->skeleton->bss->switched[i]);
+
+		most = MAX(most, n - p->switched[i]);
+		p->switched[i] = n;
+	}
+	if (p->rated_ns)
+		duty_rate(&p->duty, (uint64_t)((__uint128_t)most * CLOCK_SECOND_NS / passed));
+	p->rated_ns = now;
+}
+
+static void attach_switches(struct vitals_probes *p)
+{
+	p->links[p->switch_link] = bpf_program__attach(p->skeleton->progs.on_switch);
+	/* What is not counted any more must not look like counts that stand still. */
+	if (!p->links[p->switch_link])
+		p->probes &= ~(unsigned)VITALS_PROBE_SCHED;
+}
+
+uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now_ns)
+{
+	bool attached = duty_tick(&p->duty, now_ns);
+
+	if (!(p->probes & VITALS_PROBE_SCHED))
+		return UINT64_MAX;
+	p->estimated |= p->duty.pausing;
+	__atomic_store_n(&p->skeleton->data->weight, p->duty.weight, __ATOMIC_RELEASE);
+	if (attached && !p->links[p->switch_link])
+		attach_switches(p);
+	else if (!attached && p->links[p->switch_link])
+		(void)bpf_link__destroy(TAKE_PTR(p->links[p->switch_link]));
+	return p->duty.due_ns;
+}
+
+void vitals_probes_forked(struct vitals_probes *p)
+{
+	if (p->links[p->switch_link])
+		(void)close(bpf_link__fd(p->links[p->switch_link]));
 }
 
 /* One pass over all tasks of the machine; it leaves its counts in the slots. */
@@ -307,6 +362,7 @@ static int pass(struct vitals_probes *p)
 		got = -errno;
 	(void)close(fd);
 	p->passed_ns = now_ns();
+	rate_switches(p);
 	return (int)got;
 }
 
@@ -554,6 +610,8 @@ static void attach_all(struct vitals_probes *p)
 
 		if (!strcmp(hook_specs[i].program, "count_tasks"))
 			p->iter_link = (int)i;
+		if (!strcmp(hook_specs[i].program, "on_switch"))
+			p->switch_link = (int)i;
 		if (p->hooks[i].wanted && !p->hooks[i].why_not[0]) {
 			p->links[i] = bpf_program__attach(program);
 			p->hooks[i].attached = p->links[i] != NULL;
@@ -584,6 +642,7 @@ int vitals_probes_open(const struct vitals_probes_options *options, struct vital
 	if (!p)
 		return err_set(err, ENOMEM, "out of memory");
 	p->only = options->only;
+	p->duty = DUTY_INIT;
 	p->sweep_ns = options->sweep_ns ? options->sweep_ns : SWEEP_NS;
 	p->cgroup_fd = system_cgroup2_mount(mount, sizeof(mount)) ?
 			       open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;

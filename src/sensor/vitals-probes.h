@@ -34,6 +34,16 @@ int vitals_probes_open(const struct vitals_probes_options *options, struct vital
 /* The cgroup that counts from now on; for a p that was opened with `only`. */
 void vitals_probes_follow(struct vitals_probes *p, uint64_t only, unsigned level);
 
+/*
+ * Keeps the price of counting switches below half a percent of a CPU. Where they come so often that it would be more
+ * they are counted in windows, and weighted; then vitals_probed.estimated. To be called again at the time that it
+ * returns, or soon after; who never calls it has every switch counted. Times are of CLOCK_MONOTONIC or BOOTTIME.
+ */
+uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now_ns);
+
+/* For a child that was forked, and does not exec at once: with what it inherits it would keep the switches counted. */
+void vitals_probes_forked(struct vitals_probes *p);
+
 extern const struct vitals_probes_ops vitals_probes_ops;
 
 struct vitals_hook {

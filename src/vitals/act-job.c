@@ -93,6 +93,8 @@ int job_fork(struct act *a, unsigned task, enum job_kind kind, int64_t deadline_
 	if (pid == 0) {
 		/* Who waits for our end at that socket must not wait for the child's. */
 		close_fd(&a->release);
+		if (a->o.forked)
+			a->o.forked(a->o.context);
 		in_the_child(parent);
 		return 0;
 	}

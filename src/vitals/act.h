@@ -34,6 +34,8 @@ struct act_options {
 	size_t (*members)(void *context, uint32_t phase_pid, uint32_t *ret, size_t room);
 	/* The agent's pid and start, 0: not known (vitals_tree_agent); NULL: it gets no signal. */
 	uint32_t (*agent)(void *context, uint64_t *ret_start_ns);
+	/* In each child of ours, before it does its work: closes what it must not hold open. NULL: nothing. */
+	void (*forked)(void *context);
 	/* One line for a terminal; NULL: nobody listens. */
 	void (*say)(void *context, const char *text);
 	void *context;

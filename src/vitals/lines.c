@@ -143,6 +143,10 @@ static void probed(const struct vitals_probed *p, struct json *j)
 		json_object(j);
 		put(j, "voluntary", p->voluntary);
 		put(j, "forced", p->forced);
+		if (p->estimated) {
+			json_name(j, "estimated");
+			json_bool(j, true);
+		}
 		json_object_end(j);
 		histogram(j, "run_queue", &p->run_queue);
 	}

@@ -65,6 +65,7 @@ struct vitals_histogram {
 /* What only programs in the kernel can tell (probes.h). */
 struct vitals_probed {
 	bool sched, block; /* these probes are there */
+	bool estimated;	   /* switches and waits: now and then they came too often to be counted one by one */
 	uint64_t voluntary, forced; /* context switches away from a task of the workload */
 	struct vitals_histogram run_queue; /* from runnable to running; total_ns UNKNOWN: not told by this kernel */
 	uint64_t reads, writes, read_bytes, write_bytes; /* block requests that are done */

@@ -37,6 +37,7 @@ struct truth {
 struct watch {
 	struct vitals_probes *probes;
 	uint64_t id;
+	bool ticks; /* while actors act the probes are looked after as a sampler does it */
 };
 
 void result(bool good, const char *name);

@@ -23,6 +23,7 @@
 
 #include "base/macro.h"
 #include "harness.h"
+#include "sensor/duty.h"
 #include "sensor/system.h"
 
 /* ---- cases: the scheduler ---- */
@@ -82,8 +83,8 @@ static void say_sched(const struct vitals_probed *p, const struct truth *t)
 {
 	say("voluntary %llu of %llu, forced %llu of %llu, waits %llu of %llu, waited %llu of %llu ns\n",
 	    (unsigned long long)p->voluntary, (unsigned long long)t->voluntary, (unsigned long long)p->forced,
-	    (unsigned long long)t->forced, (unsigned long long)waits(&p->run_queue),
-	    (unsigned long long)t->waits, (unsigned long long)p->run_queue.total_ns, (unsigned long long)t->wait_ns);
+	    (unsigned long long)t->forced, (unsigned long long)waits(&p->run_queue), (unsigned long long)t->waits,
+	    (unsigned long long)p->run_queue.total_ns, (unsigned long long)t->wait_ns);
 }
 
 /*
@@ -127,12 +128,13 @@ static void case_switches(bool only)
 			break;
 	}
 	say_sched(&p, &t);
-	result(p.voluntary == t.voluntary && p.forced == t.forced && p.forced >= 4, only ?
-	       "two spinners on one CPU: switches, one cgroup" : "two spinners on one CPU: switches, all cgroups");
+	result(p.voluntary == t.voluntary && p.forced == t.forced && p.forced >= 4,
+	       only ? "two spinners on one CPU: switches, one cgroup"
+		    : "two spinners on one CPU: switches, all cgroups");
 	result(t.wait_ns > 300000000 && same_waits(&p, &t) &&
-	       (p.run_queue.total_ns == t.wait_ns || waits(&p.run_queue) < t.waits),
-	       only ? "the same: waits to the nanosecond, one cgroup" :
-		      "the same: waits to the nanosecond, all cgroups");
+		   (p.run_queue.total_ns == t.wait_ns || waits(&p.run_queue) < t.waits),
+	       only ? "the same: waits to the nanosecond, one cgroup"
+		    : "the same: waits to the nanosecond, all cgroups");
 	for (size_t i = 0; i < 2; i++)
 		actor_end(&a[i]);
 
@@ -148,6 +150,79 @@ static void case_switches(bool only)
 	for (size_t i = 0; i < 4; i++)
 		actor_end(&a[i]);
 	watch_close(&w);
+}
+
+struct ball {
+	int take, give;
+	bool first;
+};
+
+/* Two of them pass a byte back and forth, on one CPU, as fast as they can. */
+static void act_ball(void *argument)
+{
+	const struct ball *b = argument;
+	double end = now_s() + 6;
+	char c = 1;
+
+	pin(0);
+	if (b->first)
+		(void)!write(b->give, &c, 1);
+	/* Who is over time says so, and neither waits for the other any more. */
+	while (c && read(b->take, &c, 1) == 1 && c) {
+		c = now_s() < end;
+		(void)!write(b->give, &c, 1);
+	}
+}
+
+/* What goes by after the last window, a second of the six at the most, is told by none. */
+static bool near(uint64_t counted, uint64_t true_count)
+{
+	return counted > true_count / 100 * 72 && counted < true_count / 100 * 110;
+}
+
+/* Where switches come too often to be counted one by one they are estimated, said so, and exact again afterwards. */
+static void case_storm(bool only)
+{
+	struct vitals_probed p;
+	struct actor a[2], nap;
+	struct truth t;
+	struct watch w;
+	int there[2], back[2];
+
+	if (pipe2(there, O_CLOEXEC) || pipe2(back, O_CLOEXEC))
+		bail("pipe");
+	struct ball balls[2] = { { back[0], there[1], true }, { there[0], back[1], false } };
+
+	/* Started before, for with what they would inherit they would keep the switches counted. */
+	for (size_t i = 0; i < 2; i++)
+		actor_start(&a[i], scratch, act_ball, &balls[i]);
+	actor_start(&nap, scratch, act_nap, NULL);
+	watch_open(&w, scratch, only, VITALS_PROBE_SCHED);
+	w.ticks = true;
+	act_once(&w, &nap, 1, &p, &t);
+	result(p.voluntary == t.voluntary && !p.estimated, "before a storm each switch is counted");
+	act_once(&w, a, 2, &p, &t);
+	say_sched(&p, &t);
+	if (t.voluntary + t.forced < 6 * DUTY_RUNS_MAX) {
+		skip("a storm is estimated", "this machine does not switch often enough in one second");
+	} else {
+		result(p.estimated && near(p.voluntary + p.forced, t.voluntary + t.forced) &&
+			   near(waits(&p.run_queue), t.waits),
+		       only ? "a storm is estimated, one cgroup" : "a storm is estimated, all cgroups");
+	}
+	/* Until the rate is known to have fallen. */
+	for (int i = 0; i < 20; i++)
+		act_once(&w, &nap, 1, &p, &t);
+	say_sched(&p, &t);
+	result(p.voluntary == t.voluntary && p.forced == t.forced, "and counted again when it is over");
+	for (size_t i = 0; i < 2; i++)
+		actor_end(&a[i]);
+	actor_end(&nap);
+	watch_close(&w);
+	for (size_t i = 0; i < 2; i++) {
+		(void)close(there[i]);
+		(void)close(back[i]);
+	}
 }
 
 /* Who is outside, beside or above is not counted; who is below is. */
@@ -296,7 +371,8 @@ static void case_block(bool only)
 	    (unsigned long long)p.read_bytes, (unsigned long long)t.read_bytes, (unsigned long long)p.writes,
 	    p.reads ? (double)p.block_latency.total_ns / 1e3 / (double)p.reads : 0.0);
 	result(p.reads == BLOCKS && p.read_bytes == BLOCKS * BLOCK_BYTES && p.read_bytes == t.read_bytes &&
-	       p.writes == 0, only ? "direct reads, one cgroup" : "direct reads, all cgroups");
+		   p.writes == 0,
+	       only ? "direct reads, one cgroup" : "direct reads, all cgroups");
 	result(waits(&p.block_latency) == BLOCKS && p.block_latency.total_ns > 0, "a latency for each");
 	actor_end(&a);
 	actor_start(&a, scratch, act_write_blocks, &fd);
@@ -304,7 +380,8 @@ static void case_block(bool only)
 	say("%s: %llu writes, %llu bytes of %llu, %llu reads\n", disk, (unsigned long long)p.writes,
 	    (unsigned long long)p.write_bytes, (unsigned long long)t.write_bytes, (unsigned long long)p.reads);
 	result(p.writes == BLOCKS && p.write_bytes == BLOCKS * BLOCK_BYTES && p.write_bytes == t.write_bytes &&
-	       p.reads == 0, only ? "direct writes, one cgroup" : "direct writes, all cgroups");
+		   p.reads == 0,
+	       only ? "direct writes, one cgroup" : "direct writes, all cgroups");
 	actor_end(&a);
 	watch_close(&w);
 	(void)ioctl(fd, LOOP_CLR_FD);
@@ -392,7 +469,7 @@ struct spawned {
 };
 
 static const struct spawned crowd[] = {
-	{ be_asleep, 'S', 3 }, { be_stopped, 'T', 2 },	      { be_busy, 'R', 1 },	  { be_dead, 'Z', 4 },
+	{ be_asleep, 'S', 3 },		{ be_stopped, 'T', 2 },	      { be_busy, 'R', 1 },     { be_dead, 'Z', 4 },
 	{ be_uninterruptible, 'D', 1 }, { be_three_threads, 'S', 1 }, { be_headless, 'Z', 1 },
 };
 
@@ -556,8 +633,8 @@ static void case_hooks(bool only)
 	good = true;
 	for (size_t i = 0; i < n; i++)
 		good = good && hooks[i].attached == hooks[i].wanted && !hooks[i].why_not[0] &&
-		       hooks[i].wanted == (!strcmp(hooks[i].name, "tp_btf/sched_switch") ||
-					   !strcmp(hooks[i].name, "iter/task"));
+		       hooks[i].wanted ==
+			   (!strcmp(hooks[i].name, "tp_btf/sched_switch") || !strcmp(hooks[i].name, "iter/task"));
 	result(good, "one probe alone");
 	w.id++;
 	result(vitals_probes_ops.read(w.probes, &w.id, 1, &p) == -ENOENT, "another cgroup than the one is refused");
@@ -591,9 +668,9 @@ static const struct {
 	void (*run)(bool only);
 	bool both; /* with all cgroups counted, and with one */
 } cases[] = {
-	{ "hooks", case_hooks, false },	  { "refused", case_refused, false }, { "switches", case_switches, true },
-	{ "scope", case_scope, true },	  { "block", case_block, true },      { "states", case_states, true },
-	{ "oom", case_oom, true },	  { "generations", case_generations, false },
+	{ "hooks", case_hooks, false },	 { "refused", case_refused, false }, { "switches", case_switches, true },
+	{ "storm", case_storm, true },	 { "scope", case_scope, true },	     { "block", case_block, true },
+	{ "states", case_states, true }, { "oom", case_oom, true },	     { "generations", case_generations, false },
 };
 
 /* probes-test [CASE]: all cases, or that one. */
