@@ -34,6 +34,12 @@ const volatile __u64 cfg_wake_bulk = 0;
  * sixteen would wake somebody who is awake, and an interrupt to another processor costs as much as several events.
  */
 __u32 woken[HD_LANE_MAX];
+/*
+ * By lane, bytes: while more wait to be read a call that makes frames waits itself for a while; 0: none does. Set where
+ * the workload is to be slowed, which the throttle's freezing does, too, but not at once.
+ */
+__u64 brake[HD_LANE_MAX];
+__u32 braking = 0;
 const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
 const volatile bool cfg_lsm = false;
 
@@ -421,6 +427,38 @@ INLINE bool wakes_now(__u32 type)
 	return type == HD_SANDBOX_ESCAPE || type == HD_PRIVILEGE_CHANGE || type == HD_MEMORY_EXEC;
 }
 
+/* Too much waits in a lane, by what it has for a brake. */
+INLINE bool lane_crowded(__u32 lane)
+{
+	__u64 most = brake[lane & 1];
+
+	return most && (lane == HD_LANE_CRITICAL ? bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) :
+						    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA)) > most;
+}
+
+/* So long a call is held up, with its CPU: a hundred calls of each CPU take longer than a look of the throttle's. */
+#define BRAKE_NS 200000
+#define BRAKE_LOOKS 16384
+
+static long brake_step(__u32 i, __u64 *until)
+{
+	if (bpf_ktime_get_ns() > *until)
+		return 1;
+	if (i & 7)
+		return 0;
+	braking = lane_crowded(HD_LANE_CRITICAL) || lane_crowded(HD_LANE_BULK);
+	return !braking;
+}
+
+/* Waits for room. At the end of a call, where the task holds nothing and will have to let others run. */
+__noinline int call_brake(void)
+{
+	__u64 until = bpf_ktime_get_ns() + BRAKE_NS;
+
+	bpf_loop(BRAKE_LOOKS, brake_step, &until, 0);
+	return 0;
+}
+
 /*
  * Puts the slot's frame into its lane; `operations` is what the frame stands for in the ledger. Returns false when
  * the lane was full: the operations are then counted as lost, unless keep says that the caller keeps them.
@@ -446,6 +484,8 @@ __noinline int frame_send(__u32 kind, __u32 lane, __u64 operations, __u32 keep)
 		h->flags &= ~HD_F_VERIFIED;
 		s->doubt = 0;
 	}
+	if (!(cpu->sequence[lane & 1] & 15) && lane_crowded(lane))
+		braking = 1;
 	if (lane == HD_LANE_CRITICAL) {
 		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
 		/*

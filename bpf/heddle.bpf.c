@@ -86,6 +86,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 	if (!in_scope())
 		return 0;
+	if (braking)
+		call_brake();
 	/* A call that will be made again is none yet, but what a hook noted of it must go. */
 	if (call_restarts(ret) && class != CLASS_OPEN && class != CLASS_METADATA && class != CLASS_CONNECT)
 		return 0;

@@ -243,6 +243,13 @@ static void throttle_free(struct throttle *t)
 }
 DEFINE_CLEANUP(struct throttle *, throttle_free);
 
+static void brake(const struct throttle *t, bool on)
+{
+	sensor_brake(t->sensor, HD_LANE_CRITICAL, on);
+	if (t->bulk)
+		sensor_brake(t->sensor, HD_LANE_BULK, on);
+}
+
 int throttle_start(enum flood_policy policy, const struct sensor *sensor, const struct workload *workload,
 		   struct throttle **ret)
 {
@@ -266,6 +273,7 @@ int throttle_start(enum flood_policy policy, const struct sensor *sensor, const 
 	r = start_thread(t);
 	if (r < 0)
 		return r;
+	brake(t, true);
 	*ret = TAKE_PTR(t);
 	return 0;
 }
@@ -274,6 +282,7 @@ void throttle_stop(struct throttle *t, struct throttle_stats *ret)
 {
 	if (!t)
 		return;
+	brake(t, false);
 	(void)eventfd_write(t->stop, 1);
 	(void)pthread_join(t->thread, NULL);
 	*ret = t->stats;

@@ -21,10 +21,11 @@ struct sensor_backend {
 	void (*rest)(void *self);
 	bool (*at_end)(void *self);
 	int (*fd)(void *self);
-	/* As sensor_alarm_fd, sensor_fill and sensor_rearm; NULL: nobody can flood it. */
+	/* As sensor_alarm_fd, sensor_fill, sensor_rearm and sensor_brake; NULL: nobody can flood it. */
 	int (*alarm_fd)(void *self);
 	unsigned (*fill)(void *self, enum hd_lane lane);
 	void (*rearm)(void *self, enum hd_lane lane);
+	void (*brake)(void *self, enum hd_lane lane, bool on);
 	int (*flush)(void *self, bool all);
 	int (*ledger)(void *self, struct ledger *ret);
 	/* As if nothing had ever been followed: no target, no counts, nothing remembered. NULL: nothing can be. */

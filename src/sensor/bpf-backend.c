@@ -432,6 +432,15 @@ static int backend_forget(void *self)
 
 /* ---- reading ---- */
 
+static void backend_brake(void *self, enum hd_lane lane, bool on)
+{
+	struct bpf_backend *b = self;
+	uint64_t bytes = on ? bpf_map__max_entries(lane == HD_LANE_CRITICAL ? b->skeleton->maps.critical :
+									      b->skeleton->maps.bulk) / 4 * 3 : 0;
+
+	__atomic_store_n(&b->skeleton->bss->brake[lane], bytes, __ATOMIC_RELAXED);
+}
+
 static void backend_rearm(void *self, enum hd_lane lane)
 {
 	__atomic_store_n(&((struct bpf_backend *)self)->skeleton->bss->woken[lane], 0, __ATOMIC_SEQ_CST);
@@ -587,6 +596,7 @@ static const struct sensor_backend bpf_backend_ops = {
 	.alarm_fd = backend_alarm_fd,
 	.fill = backend_fill,
 	.rearm = backend_rearm,
+	.brake = backend_brake,
 	.flush = backend_flush,
 	.ledger = backend_ledger,
 	.tier = backend_tier,

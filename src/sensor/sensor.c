@@ -143,6 +143,12 @@ unsigned sensor_fill(const struct sensor *s, enum hd_lane lane)
 	return s->backend->fill ? s->backend->fill(s->self, lane) : 0;
 }
 
+void sensor_brake(const struct sensor *s, enum hd_lane lane, bool on)
+{
+	if (s->backend->brake)
+		s->backend->brake(s->self, lane, on);
+}
+
 void sensor_rearm(const struct sensor *s, enum hd_lane lane)
 {
 	if (s->backend->rearm)

@@ -119,6 +119,12 @@ unsigned sensor_fill(const struct sensor *s, enum hd_lane lane);
  */
 void sensor_rearm(const struct sensor *s, enum hd_lane lane);
 
+/*
+ * While it is on and the lane is more than three quarters full, each call of the workload's that makes events is held
+ * up by a fifth of a millisecond, or until there is room. For the time until somebody has stopped who floods.
+ */
+void sensor_brake(const struct sensor *s, enum hd_lane lane, bool on);
+
 /* Makes the kernel hand over its folds (all = false: those older than a second). */
 int sensor_flush(struct sensor *s, bool all);
 

@@ -322,3 +322,20 @@ const struct act_family family_drown = {
 	.apart = true,
 	.check = judge_flood,
 };
+
+/* A lane that is full before anybody has been woken: what makes events has to wait by itself. */
+static const struct act_case narrow_cases[] = {
+	{ "fork", case_fork },	       { "connect", case_connect },   { "setuid", case_setuid },
+	{ "unshare", case_unshare }, { "mprotect", case_mprotect }, { 0 },
+};
+static const char *const narrow_options[] = { "--critical-bytes", "131072", NULL };
+
+const struct act_family family_drown_narrow = {
+	.name = "drown_narrow",
+	.proves = "nor does it where the lane is a sixteenth of its size",
+	.cases = narrow_cases,
+	.heddle_options = narrow_options,
+	.stress = true,
+	.apart = true,
+	.check = judge_flood,
+};

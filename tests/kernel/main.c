@@ -10,19 +10,19 @@
 
 /* In the order in which they run. */
 #define FAMILIES(X)                                                                                                    \
-	X(exec)                                                                                                        \
-	X(fork)                                                                                                        \
-	X(open)                                                                                                        \
-	X(spelling)                                                                                                    \
-	X(rw)                                                                                                          \
-	X(metadata)                                                                                                    \
-	X(socket)                                                                                                      \
-	X(connect)                                                                                                     \
-	X(dns)                                                                                                         \
-	X(privilege)                                                                                                   \
-	X(uring) X(uring_ways) X(uring_net) X(uring_end)                                                               \
-	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) X(drown) \
-	    X(lives)                                                                                                   \
+	X(exec)                                                                                               \
+	X(fork)                                                                                               \
+	X(open)                                                                                               \
+	X(spelling)                                                                                           \
+	X(rw)                                                                                                 \
+	X(metadata)                                                                                           \
+	X(socket)                                                                                             \
+	X(connect)                                                                                            \
+	X(dns)                                                                                                \
+	X(privilege)                                                                                          \
+	X(uring) X(uring_ways) X(uring_net) X(uring_end)                                                      \
+	X(memory) X(escape) X(container) X(scope) X(via) X(door) X(hostile) X(race) X(who) X(flood) X(attach) \
+	X(drown) X(drown_narrow) X(lives)                                                                     \
 	X(stress_race)
 
 #define DECLARE(name) extern const struct act_family family_##name;
