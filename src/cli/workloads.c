@@ -97,7 +97,11 @@ void workloads_close(struct workloads *w)
 static int open_parts(struct workloads *w, struct watched *one, uint32_t root)
 {
 	const struct vitals_places places = vitals_link_places(&one->places, w->v2.at, w->v1.at);
-	const struct vitals_tree_options tree = { .proc = "/proc", .cgroup = places.cgroup, .root = root };
+	const struct vitals_tree_options tree = {
+		.proc = "/proc",
+		.cgroup = places.cgroup ?: places.memory,
+		.root = root,
+	};
 	int r = vitals_source_open(&places, &one->source, NULL);
 
 	if (r >= 0)
@@ -147,32 +151,48 @@ static bool has_processes(int fd)
 	return procs >= 0 && read(procs, &one, 1) == 1;
 }
 
-static void add_cgroup(struct workloads *w, const char *path)
+static bool has_memory(const char *cgroup)
 {
-	struct workload_places places = { 0 };
 	char file[VITALS_PATH_MAX + 32];
-	struct watched *one;
-	struct stat st;
 
-	(void)snprintf(places.cgroup, sizeof(places.cgroup), "%s", path);
-	(void)snprintf(file, sizeof(file), "%s/memory.current", path);
-	if (stat(file, &st) == 0)
-		memcpy(places.memory, places.cgroup, sizeof(places.memory));
-	one = get(w, path + strlen(w->v2.at), &places, 0);
+	(void)snprintf(file, sizeof(file), "%s/memory.current", cgroup);
+	return access(file, F_OK) == 0;
+}
+
+/* Of the same name in both hierarchies is one workload: so container runtimes have it. */
+static void add_cgroup(struct workloads *w, const struct cgroup_mount *mount, const char *path)
+{
+	const char *name = path + strlen(mount->at);
+	struct workload_places places = { 0 };
+	bool v1 = mount == &w->v1;
+	struct watched *one;
+
+	if (!v1)
+		(void)snprintf(places.cgroup, sizeof(places.cgroup), "%s", path);
+	if (v1 || has_memory(path)) {
+		(void)snprintf(places.memory, sizeof(places.memory), "%s", path);
+	} else if (w->has_v1 && snprintf(places.memory, sizeof(places.memory), "%s%s", w->v1.at, name) <
+					(int)sizeof(places.memory)) {
+		v1 = access(places.memory, F_OK) == 0;
+		if (!v1)
+			*places.memory = '\0';
+	}
+	places.memory_v1 = v1;
+	one = get(w, name, &places, 0);
 	if (one)
 		one->seen = true;
 }
 
 /* Every cgroup with processes of its own, but Heddle's: those are sessions. */
-static void walk(struct workloads *w, const char *path, unsigned depth)
+static void walk(struct workloads *w, const struct cgroup_mount *mount, const char *path, unsigned depth)
 {
-	DIR *d = opendir(path);
+	_cleanup_closedir_ DIR *d = opendir(path);
 	struct dirent *entry;
 
 	if (!d)
 		return;
 	if (depth > 0 && has_processes(dirfd(d)))
-		add_cgroup(w, path);
+		add_cgroup(w, mount, path);
 	while (depth < DEPTH_MAX && (entry = readdir(d))) {
 		char below[VITALS_PATH_MAX];
 
@@ -180,9 +200,8 @@ static void walk(struct workloads *w, const char *path, unsigned depth)
 		    (depth == 0 && strcmp(entry->d_name, "heddle") == 0) ||
 		    snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >= (int)sizeof(below))
 			continue;
-		walk(w, below, depth + 1);
+		walk(w, mount, below, depth + 1);
 	}
-	(void)closedir(d);
 }
 
 /* ---- sampling ---- */
@@ -288,7 +307,9 @@ int workloads_look(struct workloads *w, struct err *err)
 		w->list[i]->seen = false;
 	r = status_each(take_page, w);
 	if (w->options.all && w->has_v2)
-		walk(w, w->v2.at, 0);
+		walk(w, &w->v2, w->v2.at, 0);
+	if (w->options.all && w->has_v1)
+		walk(w, &w->v1, w->v1.at, 0);
 	for (size_t i = 0; i < w->n; i++) {
 		struct watched *one = w->list[i];
 

@@ -151,7 +151,10 @@ static void processor(const struct top_row *r, struct grid *g, unsigned y)
 	const struct vitals_probed *now = &r->now->probed, *before = r->before ? &r->before->probed : NULL;
 	unsigned x = label(g, y, "cpu");
 
-	x += grid_textf(g, x, y, TUI_PLAIN, "%.0f%%", top_cpu(r)) + 2;
+	if (r->now->cpu.usage_ns == VITALS_UNKNOWN)
+		x += grid_text(g, x, y, TUI_DIM, "not told: it has no v2 cgroup", 0) + 2;
+	else
+		x += grid_textf(g, x, y, TUI_PLAIN, "%.0f%%", top_cpu(r)) + 2;
 	if (!now->sched || !before)
 		return;
 	x = rate(g, x, y, "switches", top_rate(r, now->voluntary, before->voluntary));
@@ -171,6 +174,10 @@ static void storage(const struct top_row *r, struct grid *g, unsigned y)
 	x = rate(g, x, y, "major", top_rate(r, s->memory.major_faults, b->memory.major_faults));
 	x = rate(g, x, y, "refaults", top_rate(r, s->memory.refaults_file, b->memory.refaults_file));
 	x = label(g, y + 1, "storage");
+	if (!s->probed.block && s->io.read_bytes == VITALS_UNKNOWN) {
+		(void)grid_text(g, x, y + 1, TUI_DIM, "not told: it takes the probes, or the io controller", 0);
+		return;
+	}
 	top_storage(r, &read, &write);
 	x = rate_bytes(g, x, y + 1, "read", read);
 	x = rate_bytes(g, x, y + 1, "write", write);
@@ -196,7 +203,7 @@ static void pressure(const struct top_row *r, struct grid *g, unsigned y)
 	unsigned x = label(g, y, "stalled %");
 
 	if (!p->known) {
-		(void)grid_text(g, x, y, TUI_DIM, "this kernel does not tell (CONFIG_PSI)", 0);
+		(void)grid_text(g, x, y, TUI_DIM, "not told: it takes a v2 cgroup, and a kernel with PSI", 0);
 		return;
 	}
 	x = stall(g, x, y, "memory", &p->memory);

@@ -254,8 +254,10 @@ static void put_row(struct grid *g, const struct columns *c, unsigned y, const s
 	}
 	if (r->forecast->clock != FORECAST_NONE)
 		grid_right(g, c->in, y, TUI_ALARM, top_short_duration(r->forecast->limit_in_ns, count), 7);
-	(void)snprintf(text, sizeof(text), "%.0f%%", top_cpu(r));
-	grid_right(g, c->cpu, y, TUI_PLAIN, text, 5);
+	if (s->cpu.usage_ns != VITALS_UNKNOWN) {
+		(void)snprintf(text, sizeof(text), "%.0f%%", top_cpu(r));
+		grid_right(g, c->cpu, y, TUI_PLAIN, text, 5);
+	}
 	if (s->pressure.known) {
 		(void)snprintf(text, sizeof(text), "%.1f", (double)s->pressure.memory.some10 / 100);
 		grid_right(g, c->stall, y, s->pressure.memory.some10 > 1000 ? TUI_YELLOW : TUI_PLAIN, text, 5);

@@ -22,14 +22,19 @@ HOG = "import sys,time\nkeep=[]\nfor i in range(int(sys.argv[1])//4):\n keep.app
 LIMIT = "96M"
 
 
-def memory_is_limitable():
-    """Whether a cgroup of ours could have a limit: v1's hierarchy, or v2 with the controller at its root."""
+def memory_mount():
+    """Where a cgroup of ours could have a limit: v1's hierarchy, or v2 with the controller at its root; else None."""
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+        mount = pathlib.Path(line.split()[4])
         if " - cgroup " in line and "memory" in line.rpartition(" ")[2].split(","):
-            return True
-        if " - cgroup2 " in line and "memory" in pathlib.Path(line.split()[4], "cgroup.controllers").read_text():
-            return True
-    return False
+            return mount
+        if " - cgroup2 " in line and "memory" in (mount / "cgroup.controllers").read_text():
+            return mount
+    return None
+
+
+def memory_is_limitable():
+    return memory_mount() is not None
 
 
 limitable = unittest.skipUnless(memory_is_limitable(), "no memory controller on this machine")
@@ -267,6 +272,27 @@ class Top(Vitals):
         self.assertIn("python3 ", text)
         self.assertNotIn("\033", text)
         self.assertIn("nothing matches", self.text("top", "--once", "--filter", "no such thing"))
+
+    @limitable
+    def test_all(self):
+        """What no session of ours is, too, in whichever hierarchy its memory is counted."""
+        group = memory_mount() / f"heddle-test-{os.getpid()}"
+        group.mkdir()
+        hog = subprocess.Popen(["sh", "-c", f"echo $$ >{group}/cgroup.procs; exec {sys.executable} {self.hog} 40 60"],
+                               stdout=subprocess.PIPE)
+        try:
+            harness.read_until(hog.stdout.fileno(), b"took it all")
+            whole = json.loads(self.run_heddle("top", "--once", "--all", "--format", "json").stdout)
+            names = {one["name"]: one for one in whole["workloads"]}
+            self.assertGreater(names[f"/{group.name}"]["memory"]["current"], 40 << 20)
+            self.assertEqual(names[f"/{group.name}"]["tasks"]["processes"], 1)
+            self.assertEqual(sum("session" in one for one in whole["workloads"]), 1)
+        finally:
+            hog.kill()
+            hog.wait()
+            hog.stdout.close()
+            harness.wait_for("an empty cgroup", lambda: not (group / "cgroup.procs").read_text())
+            group.rmdir()
 
     def test_bad_words(self):
         for args, word in [(("--sort", "colour"), "colour"), (("--interval", "1ms"), "100ms"), (("last",), "--follow"),
