@@ -39,7 +39,7 @@ __u32 woken[HD_LANE_MAX];
  * the workload is to be slowed, which the throttle's freezing does, too, but not at once.
  */
 __u64 brake[HD_LANE_MAX];
-__u32 braking = 0;
+__u32 braking = 0; /* a frame was made while more waited; calls wait until one of them has seen room */
 const volatile __u16 cfg_dns_ports[HD_MAX_DNS_PORTS] = {};
 const volatile bool cfg_lsm = false;
 

@@ -124,8 +124,12 @@ INLINE void file_name_once(struct slot *s, struct file *file, __u64 id, const st
 	n->inode = o->inode;
 }
 
+#define FOLD_STAYS 0 /* the entry goes on: where the lane is full its counts stay, and go out later */
+#define FOLD_ENDS 1  /* it does not: then they are lost */
+#define FOLD_LAST 2  /* nor does another frame of this file follow */
+
 /* One side of a fold as a frame. Returns false when the lane was full and the counts stay where they are. */
-__noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 last)
+__noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 how)
 {
 	struct fold_side *d;
 	struct hd_fold *o;
@@ -164,10 +168,10 @@ __noinline int fold_emit(struct slot *s, struct fold *f, __u32 side, __u32 last)
 	o->first_ns = d->first_ns;
 	o->last_ns = d->last_ns;
 	o->dev = f->dev;
-	o->flags = last ? HD_FOLD_CLOSED : 0;
+	o->flags = how == FOLD_LAST ? HD_FOLD_CLOSED : 0;
 	o->mode = f->mode;
 	o->fd = f->fd;
-	if (!frame_submit_n(s, HD_LANE_BULK, operations, !last) && !last)
+	if (!frame_submit_n(s, HD_LANE_BULK, operations, how == FOLD_STAYS) && how == FOLD_STAYS)
 		return 0;
 	d->operations = 0;
 	d->bytes = 0;
@@ -179,8 +183,8 @@ INLINE void fold_end(struct slot *s, struct fold *f)
 {
 	bool both = f->side[0].operations && f->side[1].operations;
 
-	fold_emit(s, f, 0, !both);
-	fold_emit(s, f, 1, 1);
+	fold_emit(s, f, 0, both ? FOLD_ENDS : FOLD_LAST);
+	fold_emit(s, f, 1, FOLD_LAST);
 	f->file = 0;
 }
 
@@ -214,8 +218,8 @@ static long fold_sweep_one(struct bpf_map *map, __u32 *index, struct fold *f, st
 	if (w->last) {
 		fold_end(w->s, f);
 	} else {
-		fold_emit(w->s, f, 0, 0);
-		fold_emit(w->s, f, 1, 0);
+		fold_emit(w->s, f, 0, FOLD_STAYS);
+		fold_emit(w->s, f, 1, FOLD_STAYS);
 	}
 	fold_unlock(f);
 	return 0;
@@ -319,7 +323,7 @@ INLINE void fold_add(struct fold *f, __u32 side, __u64 bytes, __u64 now)
  */
 INLINE bool fold_turn(struct slot *s, struct fold *f, __u32 via)
 {
-	if (!fold_emit(s, f, 0, 0) || !fold_emit(s, f, 1, 0))
+	if (!fold_emit(s, f, 0, FOLD_STAYS) || !fold_emit(s, f, 1, FOLD_STAYS))
 		return false;
 	f->via = via;
 	return true;
