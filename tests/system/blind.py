@@ -439,13 +439,13 @@ class Fails(Blind):
         """Room again: the command goes on, and the loss is in the ledger and in a gap."""
         home = self.small_home("256k")
         script = f"f = open('{home}/fill', 'wb', 0)\n" \
-                 "try:\n while True: f.write(bytes(4096))\nexcept OSError: pass\n" \
+                 "try:\n while True: f.write(bytes(4096))\nexcept OSError: f.close()\n" \
                  f"end = time.monotonic() + 3\n" \
                  f"while time.monotonic() < end:\n open('{self.dir}/after', 'w').close()\n time.sleep(0.01)\n" \
                  f"print('done', flush=True)"
         process, _ = self.attack(script, "--fail-closed")
         said = read_until(process.stderr.fileno(), b"(--fail-closed)\n")
-        (home / "fill").unlink()
+        (home / "fill").unlink()  # closed above, else its blocks would stay
         said = read_until(process.stderr.fileno(), b"goes on", said)
         self.assertEqual(process.stdout.readline(), b"done\n")
         self.assertEqual(process.wait(PATIENCE), 0)
