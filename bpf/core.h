@@ -27,8 +27,7 @@ INLINE __u64 masked(__u64 x, const __u64 mask)
 
 /* Set before load. */
 const volatile __u32 cfg_self_tgid = 0; /* the sensor, which never sees itself */
-const volatile __u64 cfg_wake_critical = 0; /* bytes waiting that make a lane wake its reader */
-const volatile __u64 cfg_wake_bulk = 0;
+const volatile __u64 cfg_wake[HD_LANE_MAX] = {}; /* by lane: bytes waiting that make it wake its reader */
 /*
  * By lane: whoever waits for it has been woken, and has not looked since; they clear it. In a flood one frame in
  * sixteen would wake somebody who is awake, and an interrupt to another processor costs as much as several events.
@@ -427,13 +426,29 @@ INLINE bool wakes_now(__u32 type)
 	return type == HD_SANDBOX_ESCAPE || type == HD_PRIVILEGE_CHANGE || type == HD_MEMORY_EXEC;
 }
 
-/* Too much waits in a lane, by what it has for a brake. */
-INLINE bool lane_crowded(__u32 lane)
+INLINE __u64 lane_waiting(__u32 lane)
 {
-	__u64 most = brake[lane & 1];
+	return lane == HD_LANE_CRITICAL ? bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) :
+					  bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA);
+}
 
-	return most && (lane == HD_LANE_CRITICAL ? bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) :
-						    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA)) > most;
+/* Too much, by what the lane has for a brake. */
+INLINE bool lane_crowded(__u32 lane, __u64 waiting)
+{
+	return brake[lane & 1] && waiting > brake[lane & 1];
+}
+
+/* Who is to be woken, and whether calls have to wait. Returns the frame's flags. */
+INLINE __u64 lane_look(__u32 lane)
+{
+	__u64 waiting = lane_waiting(lane);
+
+	if (lane_crowded(lane, waiting))
+		braking = 1;
+	if (*(volatile __u32 *)&woken[lane & 1] || waiting <= cfg_wake[lane & 1])
+		return BPF_RB_NO_WAKEUP;
+	woken[lane & 1] = 1;
+	return BPF_RB_FORCE_WAKEUP;
 }
 
 /* So long a call is held up, with its CPU: a hundred calls of each CPU take longer than a look of the throttle's. */
@@ -446,7 +461,8 @@ static long brake_step(__u32 i, __u64 *until)
 		return 1;
 	if (i & 7)
 		return 0;
-	braking = lane_crowded(HD_LANE_CRITICAL) || lane_crowded(HD_LANE_BULK);
+	braking = lane_crowded(HD_LANE_CRITICAL, lane_waiting(HD_LANE_CRITICAL)) ||
+		  lane_crowded(HD_LANE_BULK, lane_waiting(HD_LANE_BULK));
 	return !braking;
 }
 
@@ -484,31 +500,17 @@ __noinline int frame_send(__u32 kind, __u32 lane, __u64 operations, __u32 keep)
 		h->flags &= ~HD_F_VERIFIED;
 		s->doubt = 0;
 	}
-	if (!(cpu->sequence[lane & 1] & 15) && lane_crowded(lane))
-		braking = 1;
-	if (lane == HD_LANE_CRITICAL) {
-		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_CRITICAL], 1) + 1;
-		/*
-		 * How full the lane is changes little from frame to frame: one look in sixteen. 0 would wake only a
-		 * reader that has read all before this frame, which is what one in a flood never has.
-		 */
-		if (!(h->lane_sequence & 15) && !*(volatile __u32 *)&woken[HD_LANE_CRITICAL] &&
-		    bpf_ringbuf_query(&critical, BPF_RB_AVAIL_DATA) > cfg_wake_critical) {
-			woken[HD_LANE_CRITICAL] = 1;
-			flags = BPF_RB_FORCE_WAKEUP;
-		} else if (wakes_now(type)) {
-			flags = 0;
-		}
-		r = bpf_ringbuf_output(&critical, s->frame, size, flags);
-	} else {
-		h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[HD_LANE_BULK], 1) + 1;
-		if (!(h->lane_sequence & 15) && !*(volatile __u32 *)&woken[HD_LANE_BULK] &&
-		    bpf_ringbuf_query(&bulk, BPF_RB_AVAIL_DATA) > cfg_wake_bulk) {
-			woken[HD_LANE_BULK] = 1;
-			flags = BPF_RB_FORCE_WAKEUP;
-		}
-		r = bpf_ringbuf_output(&bulk, s->frame, size, flags);
-	}
+	h->lane_sequence = __sync_fetch_and_add(&cpu->sequence[lane & 1], 1) + 1;
+	/*
+	 * How full the lane is changes little from frame to frame: one look in sixteen. Flags of 0 would wake only a
+	 * reader that has read all before this frame, which is what one in a flood never has.
+	 */
+	if (!(h->lane_sequence & 15))
+		flags = lane_look(lane);
+	if (flags == BPF_RB_NO_WAKEUP && wakes_now(type))
+		flags = 0;
+	r = lane == HD_LANE_CRITICAL ? bpf_ringbuf_output(&critical, s->frame, size, flags) :
+				       bpf_ringbuf_output(&bulk, s->frame, size, flags);
 	if (r) {
 		if (keep)
 			__sync_fetch_and_add(&cpu->sequence[lane & 1], -1);

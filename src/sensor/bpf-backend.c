@@ -178,9 +178,9 @@ static int configure(struct bpf_backend *b, const struct sensor_options *o, cons
 	(void)bpf_map__set_max_entries(b->skeleton->maps.slots, b->slots);
 	ro->cfg_self_tgid = (__u32)getpid();
 	ro->cfg_lsm = b->tier == SENSOR_TIER_LSM;
-	ro->cfg_wake_critical = critical / 8;
+	ro->cfg_wake[HD_LANE_CRITICAL] = critical / 8;
 	/* The bulk lane of a busy workload is often fuller than the other may be; its reader looks by itself. */
-	ro->cfg_wake_bulk = bulk / 2;
+	ro->cfg_wake[HD_LANE_BULK] = bulk / 2;
 	for (size_t i = 0; i < HD_MAX_DNS_PORTS; i++)
 		ro->cfg_dns_ports[i] = o->dns_ports[i];
 	ro->cfg_uring_creds_bit = k->creds_bit;
