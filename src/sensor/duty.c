@@ -17,7 +17,7 @@ void duty_rate(struct duty *d, uint64_t runs)
 	}
 	d->period_ns = MIN((uint64_t)DUTY_WINDOW_NS * runs / DUTY_RUNS_MAX, (uint64_t)DUTY_PERIOD_MAX_NS);
 	d->period_ns = MAX(d->period_ns, (uint64_t)DUTY_WINDOW_NS * 2);
-	if (!d->began_ns)
+	if (!d->told_ns)
 		d->due_ns = 0;
 }
 
@@ -30,9 +30,9 @@ static void pause_until(struct duty *d, uint64_t at_ns)
 /* It tells what has gone by untold. How long it will be is known when it is over: the next one corrects that. */
 static void open_window(struct duty *d, uint64_t now_ns)
 {
-	uint64_t passed = now_ns - d->began_ns, owed = passed > d->told_ns ? passed - d->told_ns : 0;
+	uint64_t owed = now_ns > d->told_ns ? now_ns - d->told_ns : 0;
 
-	d->weight = (uint32_t)MAX((owed + DUTY_WINDOW_NS * 3 / 2) / DUTY_WINDOW_NS, 1);
+	d->weight = (uint32_t)((owed + DUTY_WINDOW_NS * 3 / 2) / DUTY_WINDOW_NS);
 	d->window_ns = now_ns;
 	d->due_ns = now_ns + DUTY_WINDOW_NS;
 	d->pausing = false;
@@ -52,9 +52,8 @@ bool duty_tick(struct duty *d, uint64_t now_ns)
 {
 	if (now_ns < d->due_ns)
 		return !d->pausing;
-	if (!d->began_ns) {
-		d->began_ns = now_ns;
-		d->told_ns = 0;
+	if (!d->told_ns) {
+		d->told_ns = now_ns;
 		pause_until(d, now_ns + d->period_ns - DUTY_WINDOW_NS);
 	} else if (d->pausing) {
 		open_window(d, now_ns);

@@ -17,8 +17,7 @@
 
 struct duty {
 	uint64_t period_ns; /* from window to window; 0: none, it is attached all the time */
-	uint64_t began_ns;  /* the first of these windows; 0: there are none */
-	uint64_t told_ns;   /* of the time since, what the windows that are over stood for */
+	uint64_t told_ns;   /* up to when the windows that are over stand for the time; 0: there are none */
 	uint64_t window_ns; /* when this one began */
 	uint64_t due_ns;    /* when something is to be done */
 	uint32_t weight;    /* so many times counts what is counted now */

@@ -321,9 +321,9 @@ static void attach_switches(struct vitals_probes *p)
 		p->probes &= ~(unsigned)VITALS_PROBE_SCHED;
 }
 
-uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now_ns)
+uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now)
 {
-	bool attached = duty_tick(&p->duty, now_ns);
+	bool attached = duty_tick(&p->duty, now);
 
 	if (!(p->probes & VITALS_PROBE_SCHED))
 		return UINT64_MAX;

@@ -39,7 +39,7 @@ void vitals_probes_follow(struct vitals_probes *p, uint64_t only, unsigned level
  * they are counted in windows, and weighted; then vitals_probed.estimated. To be called again at the time that it
  * returns, or soon after; who never calls it has every switch counted. Times are of CLOCK_MONOTONIC or BOOTTIME.
  */
-uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now_ns);
+uint64_t vitals_probes_tick(struct vitals_probes *p, uint64_t now);
 
 /* For a child that was forked, and does not exec at once: with what it inherits it would keep the switches counted. */
 void vitals_probes_forked(struct vitals_probes *p);

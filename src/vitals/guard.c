@@ -711,8 +711,7 @@ bool guard_ready(struct guard *g, const struct guard_view *view, uint32_t *ret_p
 	    (g->level >= g->policy.at[GUARD_BRAKE] * 2 && !foreseen_within(view, READY_NS)))
 		return false;
 	guard_blame(g, view, BLAME_UNBRAKED, &who);
-	if (!who.pid || who.agent || (who.pid == g->ready_pid && who.start_ns == g->ready_start_ns) ||
-	    hold_find(g, who.pid, who.start_ns))
+	if (!who.pid || who.agent || (who.pid == g->ready_pid && who.start_ns == g->ready_start_ns))
 		return false;
 	g->ready_pid = *ret_pid = who.pid;
 	g->ready_start_ns = *ret_start_ns = who.start_ns;
