@@ -8,7 +8,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/macro.h"
+#include "bench/look-after.h"
 #include "sensor/system.h"
 #include "sensor/vitals-probes.h"
 
@@ -253,24 +252,6 @@ static double at(double *sorted, size_t n, double share)
 	return sorted[(size_t)(share * (double)(n - 1) + 0.5)];
 }
 
-/* As a sampler does it, until there is something to be read. */
-static void look_after(struct vitals_probes *p, int fd)
-{
-	struct pollfd in = { .fd = fd, .events = POLLIN };
-	struct vitals_tasks tasks;
-	uint64_t passed = 0, now, due;
-
-	do {
-		now = clock_boottime_ns();
-		if (now - passed >= CLOCK_SECOND_NS) {
-			(void)vitals_probes_ops.tasks(p, &busy_id, 1, &tasks);
-			passed = now;
-		}
-		due = MIN(vitals_probes_tick(p, now), now + CLOCK_SECOND_NS);
-		now = clock_boottime_ns();
-	} while (poll(&in, 1, due > now ? (int)((due - now) / 1000000) + 1 : 0) == 0);
-}
-
 static double round_once(struct worker *w, size_t n, const struct attached *a)
 {
 	double sum = 0, spent;
@@ -279,7 +260,7 @@ static double round_once(struct worker *w, size_t n, const struct attached *a)
 		(void)!write(w[i].go, "g", 1);
 	for (size_t i = 0; i < n; i++) {
 		if (a && a->ticked)
-			look_after(a->ticked, w[i].done);
+			look_after(a->ticked, busy_id, CLOCK_SECOND_NS, w[i].done);
 		if (read(w[i].done, &spent, sizeof(spent)) != sizeof(spent) || spent < 0)
 			die("a worker failed");
 		sum += spent;

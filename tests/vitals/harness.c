@@ -2,7 +2,6 @@
 /* Scratch cgroups, tasks in them that act when told to, and what procfs says of them. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/macro.h"
+#include "bench/look-after.h"
 #include "harness.h"
 #include "sensor/system.h"
 
@@ -278,27 +277,6 @@ void watch_close(struct watch *w)
 	vitals_probes_ops.free(w->probes);
 }
 
-/* Until it is done: a tick when one is due, and a pass over the tasks now and then. */
-static void look_after(struct watch *w, const struct actor *a)
-{
-	struct pollfd done = { .fd = a->done, .events = POLLIN };
-	struct vitals_tasks tasks;
-	uint64_t passed = 0;
-
-	do {
-		uint64_t now = clock_boottime_ns(), due = vitals_probes_tick(w->probes, now);
-
-		if (now - passed >= CLOCK_SECOND_NS / 4) {
-			(void)vitals_probes_ops.tasks(w->probes, &w->id, 1, &tasks);
-			passed = now;
-		}
-		due = MIN(due, now + CLOCK_SECOND_NS / 4);
-		now = clock_boottime_ns();
-		if (poll(&done, 1, due > now ? (int)((due - now) / 1000000) + 1 : 0) != 0)
-			break;
-	} while (true);
-}
-
 /* Acts once with n actors and says what was counted of it meanwhile, and what procfs counted. */
 void act_once(struct watch *w, struct actor *a, size_t n, struct vitals_probed *ret, struct truth *ret_truth)
 {
@@ -313,7 +291,7 @@ void act_once(struct watch *w, struct actor *a, size_t n, struct vitals_probed *
 		actor_go(&a[i]);
 	for (size_t i = 0; i < n; i++) {
 		if (w->ticks)
-			look_after(w, &a[i]);
+			look_after(w->probes, w->id, CLOCK_SECOND_NS / 4, a[i].done);
 		actor_done(&a[i]);
 	}
 	*ret = watch_read(w);
