@@ -17,6 +17,7 @@
 #include "cli/vitals-link.h"
 #include "sensor/vitals-probes.h"
 #include "vitals/lines.h"
+#include "vitals/places.h"
 #include "vitals/source.h"
 #include "vitals/tree.h"
 
@@ -151,33 +152,22 @@ static bool has_processes(int fd)
 	return procs >= 0 && read(procs, &one, 1) == 1;
 }
 
-static bool has_memory(const char *cgroup)
-{
-	char file[VITALS_PATH_MAX + 32];
-
-	(void)snprintf(file, sizeof(file), "%s/memory.current", cgroup);
-	return access(file, F_OK) == 0;
-}
-
 /* Of the same name in both hierarchies is one workload: so container runtimes have it. */
 static void add_cgroup(struct workloads *w, const struct cgroup_mount *mount, const char *path)
 {
-	const char *name = path + strlen(mount->at);
+	const char *name = path + strlen(mount->at), *memory = path;
 	struct workload_places places = { 0 };
-	bool v1 = mount == &w->v1;
+	char beside[CGROUP_PATH_MAX + VITALS_PATH_MAX];
 	struct watched *one;
 
-	if (!v1)
+	if (mount == &w->v2) {
 		(void)snprintf(places.cgroup, sizeof(places.cgroup), "%s", path);
-	if (v1 || has_memory(path)) {
-		(void)snprintf(places.memory, sizeof(places.memory), "%s", path);
-	} else if (w->has_v1 && snprintf(places.memory, sizeof(places.memory), "%s%s", w->v1.at, name) <
-					(int)sizeof(places.memory)) {
-		v1 = access(places.memory, F_OK) == 0;
-		if (!v1)
-			*places.memory = '\0';
+		(void)snprintf(beside, sizeof(beside), "%s%s", w->v1.at, name);
+		if (!places_has_memory(path))
+			memory = w->has_v1 && access(beside, F_OK) == 0 ? beside : NULL;
 	}
-	places.memory_v1 = v1;
+	(void)snprintf(places.memory, sizeof(places.memory), "%s", memory ?: "");
+	places.memory_v1 = memory && (memory == beside || mount == &w->v1);
 	one = get(w, name, &places, 0);
 	if (one)
 		one->seen = true;

@@ -48,8 +48,7 @@ static int place(const char *proc, uint32_t pid, const char *controller, struct 
 	return r < 0 || !ret_root ? r : keep(room, mount.at, ret_root);
 }
 
-/* Only v2 has both in one hierarchy; whether the controller is there shows in the directory. */
-static bool has_memory(const char *cgroup)
+bool places_has_memory(const char *cgroup)
 {
 	char file[CGROUP_PATH_MAX + 32];
 
@@ -73,7 +72,7 @@ int places_of_pid(const char *proc, uint32_t pid, struct vitals_places *ret, cha
 	/* Who sits in the root of v2 is a workload by its memory alone: what is told there is the whole machine's. */
 	if (p.memory && p.cgroup && strcmp(p.cgroup, p.cgroup_root) == 0 && strcmp(p.memory, p.memory_root) != 0)
 		p.cgroup = p.cgroup_root = NULL;
-	if (!p.memory && p.cgroup && has_memory(p.cgroup)) {
+	if (!p.memory && p.cgroup && places_has_memory(p.cgroup)) {
 		p.memory = p.cgroup;
 		p.memory_root = p.cgroup_root;
 	}
