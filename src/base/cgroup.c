@@ -109,7 +109,7 @@ int cgroup_each_id(int directory, const char *file, int (*fn)(void *context, uin
 	char text[4096];
 	uint64_t value = 0;
 	bool digits = false;
-	int r = 0;
+	int r = 0, seen = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -122,14 +122,15 @@ int cgroup_each_id(int directory, const char *file, int (*fn)(void *context, uin
 
 			if (digit)
 				value = MIN(value * 10 + (uint64_t)(text[i] - '0'), (uint64_t)UINT32_MAX + 1);
-			else if (digits && value <= UINT32_MAX)
-				r = fn(context, (uint32_t)value);
-			if (!digit)
+			if (digits && !digit) {
+				seen++;
+				r = value > 0 && value <= UINT32_MAX ? fn(context, (uint32_t)value) : 0;
 				value = 0;
+			}
 			digits = digit;
 		}
 	}
-	return MIN(r, 0);
+	return r < 0 ? r : seen;
 }
 
 int cgroup_directory_of(const char *proc, uint32_t pid, const char *controller, const struct cgroup_mount *mount,

@@ -23,9 +23,10 @@ struct cgroup_mount {
 int cgroup_find_mount(const char *proc, const char *controller, struct cgroup_mount *ret);
 
 /*
- * Calls fn for each number in `file` (cgroup.procs, cgroup.threads, tasks) of that cgroup's directory; 0 stands for a
- * process that our pid namespace can't name. Ends early at a negative result of fn, which it returns, and with 0 at a
- * positive one. -ENOENT: the cgroup is gone, or has no such file. One whose members are its parent's has none: 0.
+ * Calls fn for each number in `file` (cgroup.procs, cgroup.threads, tasks) of that cgroup's directory, but not for 0,
+ * which stands for a process that our pid namespace can't name. Ends early at a negative result of fn, which it
+ * returns, and at a positive one. Returns how many numbers it came by, also those that were 0; -ENOENT: the cgroup is
+ * gone, or has no such file. One whose members are its parent's has none: 0.
  */
 int cgroup_each_id(int directory, const char *file, int (*fn)(void *context, uint32_t id), void *context);
 

@@ -128,7 +128,7 @@ bool target_container_name(const char *name, const char *id)
 
 static int add_member(void *context, uint32_t pid)
 {
-	return pid ? add_pid(context, pid) : 0;
+	return add_pid(context, pid);
 }
 
 /* Those of a cgroup that is gone are none. */
@@ -137,7 +137,7 @@ static int add_procs(const char *path, struct target *t)
 	_cleanup_close_ int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = directory < 0 ? 0 : cgroup_each_id(directory, "cgroup.procs", add_member, t);
 
-	return r == -ENOENT ? 0 : r;
+	return r == -ENOENT ? 0 : MIN(r, 0);
 }
 
 /*

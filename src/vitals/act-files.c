@@ -67,9 +67,7 @@ int directory_open(int at, const char *name)
 static int kill_one(void *context, uint32_t pid)
 {
 	(void)context;
-	/* One that we can't name; to kill, 0 is our own group. */
-	if (pid)
-		(void)kill((pid_t)pid, SIGKILL);
+	(void)kill((pid_t)pid, SIGKILL);
 	return 0;
 }
 

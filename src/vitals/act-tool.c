@@ -89,8 +89,6 @@ static int family_add(void *context, uint32_t pid)
 	struct family *f = context;
 	uint64_t start;
 
-	if (pid == 0)
-		return 0;
 	if (f->n == FAMILY_MAX)
 		return -ENOSPC;
 	f->pids[f->n] = pid;
@@ -104,8 +102,6 @@ static int family_add_ours(void *context, uint32_t pid)
 {
 	struct family *f = context;
 
-	if (pid == 0)
-		return 0;
 	if (f->n == FAMILY_MAX)
 		return -ENOSPC;
 	f->pids[f->n] = pid;

@@ -29,8 +29,6 @@ static int on_id(void *context, uint32_t id)
 {
 	struct walk *w = context;
 
-	if (id == 0)
-		return 0;
 	return w->count++ >= WALK_MAX ? 1 : MIN(w->fn(id, w->group, w->name, w->context), 0);
 }
 
@@ -78,7 +76,7 @@ static int walk(struct walk *w, int directory, unsigned depth)
 	struct stat st;
 
 	if (r < 0 || depth >= DEPTH_MAX)
-		return r;
+		return MIN(r, 0);
 	/* Most have none below them, and the number of links says so: two and one a child. One: it does not say. */
 	if (fstat(directory, &st) == 0 && st.st_nlink == 2)
 		return 0;

@@ -146,30 +146,25 @@ static int remove_child(int parent, const char *name, unsigned depth, void *cont
 	return 0;
 }
 
-struct tally {
-	int signal;
-	int found;
-};
-
-static int tally_one(void *context, uint32_t pid)
+static int signal_one(void *context, uint32_t pid)
 {
-	struct tally *tally = context;
+	const int *signal = context;
 
-	tally->found++;
-	/* 0: a process that our pid namespace can't name. */
-	if (tally->signal && pid > 0)
-		(void)kill((pid_t)pid, tally->signal);
+	if (*signal)
+		(void)kill((pid_t)pid, *signal);
 	return 0;
 }
 
 /* Counts the processes and, with a signal, sends it to each. */
 static int processes(int directory, int signal)
 {
-	struct tally tally = { .signal = signal };
-	int r = cgroup_each_id(directory, "cgroup.procs", tally_one, &tally);
-
-	return r < 0 && tally.found == 0 ? r : tally.found;
+	return cgroup_each_id(directory, "cgroup.procs", signal_one, &signal);
 }
+
+struct tally {
+	int signal;
+	int found;
+};
 
 static int tally_child(int parent, const char *name, unsigned depth, void *context)
 {
